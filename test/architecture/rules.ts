@@ -1,0 +1,160 @@
+/**
+ * The plan of the house: who may import whom, where each package lives, what must be pure.
+ *
+ * Adding a folder is one line in `PLANES`; adding a package is one line in `HOMES`.
+ */
+
+/**
+ * Inside a plane imports point down these lists only: a place may import itself and those below it.
+ * A place is a folder, or a file where it stands apart from its folder; the longest match counts.
+ */
+export const PLANES = {
+  contracts: [
+    'process',
+    'bus',
+    // Folds commits, which are made of events: the one file that looks back over its folder's edge.
+    'catalog/fold.ts',
+    'weights',
+    'telemetry',
+    'fleet',
+    'security',
+    'commit',
+    'catalog',
+    'http',
+    'errors.ts',
+    'canonical.ts',
+    'ids.ts',
+    'result.ts',
+  ],
+  'data-plane': [
+    'main.ts',
+    'app.ts',
+    'metrics.ts',
+    'server.ts',
+    'api',
+    'sync',
+    'admission',
+    'upstream',
+    'telemetry',
+    'sessions',
+    'dialects',
+    'routing',
+    'config.ts',
+  ],
+  'control-plane': [
+    'embedded',
+    'main.ts',
+    'app.ts',
+    'metrics.ts',
+    'server.ts',
+    'console',
+    'bootstrap/apply.ts',
+    'admin',
+    'discovery',
+    'nodes',
+    'relay',
+    'projections',
+    'audit',
+    'config.ts',
+    'bootstrap',
+    'commands',
+    'store',
+  ],
+  prober: [
+    'main.ts',
+    'app.ts',
+    'metrics.ts',
+    'publish.ts',
+    'consume.ts',
+    'lease.ts',
+    'roster.ts',
+    'probe',
+    'judgement.ts',
+    'probe/plan.ts',
+    'judgement',
+    'config.ts',
+  ],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+/** Planes that may see other planes beside `contracts`. */
+export const SEES_ALL = ['control-plane/embedded/']
+
+/** Package → where it may be loaded; its types may be named anywhere. `*` stands for any part of one path segment, `**` for any path. */
+export const HOMES: Readonly<Record<string, readonly string[]>> = {
+  '@electric-sql/pglite': ['control-plane/embedded/**'],
+  '@nats-io/jetstream': ['contracts/bus/**'],
+  '@nats-io/kv': ['contracts/bus/**'],
+  '@nats-io/transport-node': ['contracts/bus/**'],
+  '@prometheus-io/client': ['contracts/process/metrics.ts'],
+  '@trpc/client': ['control-plane/admin/**'],
+  '@trpc/server': ['control-plane/admin/**', 'control-plane/server.ts'],
+  commander: ['control-plane/admin/**'],
+  'eventsource-parser': ['data-plane/upstream/**'],
+  fastify: [
+    'contracts/process/health.ts',
+    '*/server.ts',
+    'data-plane/api/**',
+    'control-plane/console/**',
+    'control-plane/nodes/**',
+  ],
+  ioredis: ['**/*-redis.ts'],
+  kysely: ['control-plane/store/**'],
+  'lru-cache': ['**/*-memory.ts'],
+  pg: ['control-plane/store/**', 'control-plane/embedded/postgres.ts'],
+  pino: ['contracts/process/logger.ts'],
+  'trpc-cli': ['control-plane/admin/**'],
+  undici: [
+    'contracts/security/guarded-connector.ts',
+    'data-plane/upstream/**',
+    'contracts/fleet/control-http.ts',
+    'prober/probe/**',
+    'control-plane/discovery/**',
+  ],
+  yaml: ['control-plane/bootstrap/**'],
+  // Schemas are for borders: what comes from outside, from disk, or from another process.
+  zod: ['contracts/**', '**/config.ts', 'control-plane/**', 'data-plane/sync/disk/**', 'prober/**'],
+}
+
+/**
+ * Files that must say in their header that they are pure. Whoever says so is checked: no clock, no dice, no
+ * waiting, no world. `Pure in effect` may use functions of node that only compute.
+ */
+export const PURE = [
+  'contracts/*.ts',
+  'contracts/catalog/*.ts',
+  'contracts/commit/*.ts',
+  'contracts/telemetry/*.ts',
+  'contracts/weights/*.ts',
+  'contracts/bus/subjects.ts',
+  'data-plane/routing/{compile,model-list,rank,resolve,snapshot}.ts',
+  'data-plane/dialects/**/*.ts',
+  'data-plane/upstream/{classify,commit-gate}.ts',
+  'data-plane/sync/cursor.ts',
+  'control-plane/commands/{command,decide,decide-*}.ts',
+  'prober/judgement/{damp,estimate,memory,peers,score,window}.ts',
+  'prober/probe/plan.ts',
+]
+
+/** Parts of node that only compute, and are globals besides. */
+export const PURE_NODE = ['node:buffer']
+
+/** Where time and chance enter; everybody else is given them. */
+export const CLOCKS = ['contracts/process/{clock,lifecycle}.ts', '*/main.ts', 'control-plane/embedded/**']
+
+export const FORBIDDEN_NAMES = [
+  'utils',
+  'util',
+  'helpers',
+  'helper',
+  'common',
+  'manager',
+  'service',
+  'types',
+  'misc',
+  'index',
+]
+
+export const MAX_LINES = 400
+/** Tests are not counted: they sit beside what they test. */
+export const MAX_FILES_PER_FOLDER = 12
+export const MAX_DEPTH = 4
