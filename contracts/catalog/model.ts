@@ -1,0 +1,59 @@
+/**
+ * A logical model: the public name clients use, and the deployments behind it.
+ *
+ * Pure. One stream holds the model with all its targets, so that a set of weights changes in one event.
+ */
+import { z } from 'zod'
+import { isModelName, type ModelName, type ProviderId } from '../ids.ts'
+import { Origin, ProviderIdText } from './provider.ts'
+
+export const ModelNameText = z
+  .string()
+  .refine(isModelName, 'must be 1-200 characters without spaces, quotes or backslashes')
+
+export const RouteTarget = z.strictObject({
+  provider: ProviderIdText,
+  /** Model name the provider knows. */
+  model: ModelNameText,
+  /** Operator weight, the share inside its tier; 0 drains the target. */
+  weight: z.number().nonnegative().max(1_000_000).default(1),
+  /** Failover order: 0 is preferred, the next tier is reached only when this one cannot serve. */
+  tier: z.int().min(0).max(99).default(0),
+})
+export type RouteTarget = Readonly<Omit<z.infer<typeof RouteTarget>, 'provider'> & { provider: ProviderId }>
+
+const targets = z.array(RouteTarget).min(1).max(200)
+const aliases = z.array(ModelNameText).max(100)
+
+export const LogicalModelDefinition = z.strictObject({ targets, aliases: aliases.default([]) })
+
+export type LogicalModel = Readonly<{
+  name: ModelName
+  version: number
+  origin: Origin
+  targets: readonly RouteTarget[]
+  aliases: readonly ModelName[]
+  createdAt: number
+  changedAt: number
+}>
+
+export const modelEvents = {
+  LogicalModelCreated: z.strictObject({ name: ModelNameText, origin: Origin, targets, aliases }),
+  RouteTargetsSet: z.strictObject({ targets }),
+  /** New weights of targets the model already has; the others keep theirs. */
+  RouteWeightsSet: z.strictObject({
+    weights: z
+      .array(
+        z.strictObject({
+          provider: ProviderIdText,
+          model: ModelNameText,
+          weight: z.number().nonnegative().max(1_000_000),
+        }),
+      )
+      .min(1)
+      .max(200),
+  }),
+  LogicalModelAliasAdded: z.strictObject({ alias: ModelNameText }),
+  LogicalModelAliasRemoved: z.strictObject({ alias: ModelNameText }),
+  LogicalModelRetired: z.strictObject({}),
+}

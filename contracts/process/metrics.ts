@@ -1,0 +1,70 @@
+/**
+ * Metrics in Prometheus text. Names begin with `apiproxy_`; every name stands in the README of its plane.
+ *
+ * The only file that knows the client library. Hot paths count in their own arrays and are read when
+ * somebody asks (`gauge` and `counter` take a function), so a scrape costs and a request does not.
+ */
+import { Counter, Gauge, Registry, collectDefaultMetrics } from '@prometheus-io/client'
+
+export type Labels = Readonly<Record<string, string>>
+export type Sample = Readonly<{ labels: Labels; value: number }>
+
+export class Metrics {
+  readonly #registry = new Registry()
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry, prefix: 'apiproxy_' })
+  }
+
+  /** A value that goes up and down, read at each scrape. */
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly Sample[] | number,
+  ): void {
+    const metric = new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [],
+      collect() {
+        this.reset()
+        const samples = read()
+        if (typeof samples === 'number') this.set(samples)
+        else for (const { labels, value } of samples) this.set(labels, value)
+      },
+    })
+    this.#registry.registerMetric(metric)
+  }
+
+  /** A total that only grows, read at each scrape from wherever it is counted. */
+  counter(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly Sample[] | number,
+  ): void {
+    const metric = new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [],
+      collect() {
+        this.reset()
+        const samples = read()
+        if (typeof samples === 'number') this.inc(samples)
+        else for (const { labels, value } of samples) this.inc(labels, value)
+      },
+    })
+    this.#registry.registerMetric(metric)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}
