@@ -1,0 +1,41 @@
+/**
+ * The fleet: which nodes there are and how far each has come.
+ */
+import { z } from 'zod'
+import { procedure, router } from '../trpc.ts'
+import { catalogAt } from './change.ts'
+
+/** Longer waits are the caller's to repeat: connections do not live for ever. */
+const WAIT_MS = 60_000
+
+export const fleet = router({
+  list: procedure
+    .meta({ description: 'Nodes, by their own reports, and the head of the log.' })
+    .query(({ ctx }) => {
+      const { catalog, digest, chain } = ctx.ledger.snapshot
+      return {
+        head: { commit: catalog.commit, epoch: catalog.epoch, digest, chain },
+        nodes: ctx.fleet.list(),
+      }
+    }),
+
+  wait: procedure
+    .meta({ description: 'Wait until every live node serves a commit.' })
+    .input(
+      z.strictObject({
+        commitNo: z.int().min(0),
+        timeoutMs: z.int().min(0).max(WAIT_MS).default(10_000).describe('Milliseconds.'),
+      }),
+    )
+    .query(async ({ ctx, input }) => {
+      await catalogAt(ctx, input.commitNo, 'commitNo')
+      await ctx.fleet.wait(input.commitNo, input.timeoutMs)
+      const behind = ctx.fleet.behind(input.commitNo)
+      return {
+        served: behind.length === 0,
+        /** Nodes heard of lately: with none, nothing is served. */
+        live: ctx.fleet.live,
+        behind,
+      }
+    }),
+})

@@ -1,0 +1,153 @@
+/**
+ * Client keys: who may call the gateway. The text of a key exists in one answer and nowhere else.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { ClientKeyExpiry, ClientKeyName, type ClientKey } from '#contracts/catalog/client-key.ts'
+import { keyId } from '#contracts/ids.ts'
+import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import { procedure, refused, router } from '../trpc.ts'
+import { asking, carryOut, catalogAt, changing, expecting, page, paging, type Change } from './change.ts'
+
+const KeyIdText = z.string().min(1).max(64)
+const existing = { id: KeyIdText, ...expecting, ...changing }
+const expiresAt = ClientKeyExpiry.describe('Epoch milliseconds; null: never.')
+/** 30 days: an old key must not be forgotten. */
+const OVERLAP_SECONDS = 30 * 86_400
+
+export type ClientKeyView = Omit<ClientKey, 'digest' | 'previous'> &
+  Readonly<{
+    /** Until when the key before the last rotation is honoured, in epoch milliseconds. */
+    previousUntil: number | null
+  }>
+
+const view = (key: ClientKey): ClientKeyView => ({
+  id: key.id,
+  version: key.version,
+  origin: key.origin,
+  name: key.name,
+  prefix: key.prefix,
+  state: key.state,
+  expiresAt: key.expiresAt,
+  previousUntil: key.previous?.overlapUntil ?? null,
+  createdAt: key.createdAt,
+  changedAt: key.changedAt,
+})
+
+/** 256 random bits, 49 characters. */
+const newKeyText = (): string => `sk-ap-${randomBytes(32).toString('base64url')}`
+const PREFIX_CHARACTERS = 12
+
+export type KeyChange = Change &
+  Readonly<{
+    /** The key itself: shown this once, and null when it cannot be shown. */
+    key: string | null
+    note: string
+  }>
+
+function withKey(change: Change, key: string): KeyChange {
+  if (change.dryRun) return { ...change, key: null, note: 'a dry run makes no key' }
+  if (!change.replayed) return { ...change, key, note: 'this key is shown once; it cannot be read again' }
+  return {
+    ...change,
+    key: null,
+    note: 'this command made its key before; if that answer is lost, rotate the key',
+  }
+}
+
+export const keys = router({
+  list: procedure
+    .meta({ description: 'Client keys, in the order of their ids.' })
+    .input(z.strictObject({ ...paging, ...asking }).prefault({}))
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const { items, next } = page(catalog.keys, input)
+      return { commitNo: catalog.commit, keys: items.map(view), next }
+    }),
+
+  get: procedure
+    .meta({ description: 'One client key.' })
+    .input(z.strictObject({ id: KeyIdText, ...asking }))
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const key = catalog.keys.get(keyId(input.id))
+      if (key === undefined) throw refused({ kind: 'not_found', what: `key ${input.id}` })
+      return { commitNo: catalog.commit, key: view(key) }
+    }),
+
+  issue: procedure
+    .meta({ description: 'Issue a client key. Its text is shown once.' })
+    .input(z.strictObject({ name: ClientKeyName, expiresAt: expiresAt.default(null), ...changing }))
+    .mutation(async ({ ctx, input }) => {
+      const id = keyId(`key_${randomUUID().replaceAll('-', '')}`)
+      const text = newKeyText()
+      const change = await carryOut(ctx, input, {
+        command: {
+          type: 'IssueKey',
+          id,
+          name: input.name,
+          digest: clientKeyDigest(ctx.masterKey.pepper, text),
+          prefix: text.slice(0, PREFIX_CHARACTERS),
+          expiresAt: input.expiresAt,
+        },
+        ids: { key: id },
+      })
+      return withKey(change, text)
+    }),
+
+  rotate: procedure
+    .meta({ description: 'Give a client key a new text, shown once.' })
+    .input(
+      z.strictObject({
+        ...existing,
+        overlapSeconds: z
+          .int()
+          .min(0)
+          .max(OVERLAP_SECONDS)
+          .default(0)
+          .describe('How long the old text still works.'),
+      }),
+    )
+    .mutation(async ({ ctx, input }) => {
+      const { expectedVersion } = input
+      const id = keyId(input.id)
+      const text = newKeyText()
+      const change = await carryOut(ctx, input, {
+        command: {
+          type: 'RotateKey',
+          id,
+          digest: clientKeyDigest(ctx.masterKey.pepper, text),
+          prefix: text.slice(0, PREFIX_CHARACTERS),
+          overlapUntil: ctx.clock.now() + input.overlapSeconds * 1_000,
+          expectedVersion,
+        },
+        ids: { key: id },
+      })
+      return withKey(change, text)
+    }),
+
+  setExpiry: procedure
+    .meta({ description: 'Set when a client key expires.' })
+    .input(z.strictObject({ ...existing, expiresAt }))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const id = keyId(input.id)
+      const command = { type: 'SetKeyExpiry', id, expiresAt: input.expiresAt, expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { key: id } })
+    }),
+
+  suspend: plain('SuspendKey', 'Refuse a client key until it is resumed.'),
+  resume: plain('ResumeKey', 'Accept a suspended client key again.'),
+  revoke: plain('RevokeKey', 'Refuse a client key for ever.'),
+})
+
+function plain(type: 'SuspendKey' | 'ResumeKey' | 'RevokeKey', description: string) {
+  return procedure
+    .meta({ description })
+    .input(z.strictObject(existing))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const id = keyId(input.id)
+      return carryOut(ctx, input, { command: { type, id, expectedVersion }, ids: { key: id } })
+    })
+}

@@ -1,0 +1,115 @@
+/**
+ * Logical models: the names clients use, and the deployments behind them.
+ */
+import { z } from 'zod'
+import {
+  LogicalModelDefinition,
+  ModelNameText,
+  modelEvents,
+  type RouteTarget,
+} from '#contracts/catalog/model.ts'
+import { modelName, providerId } from '#contracts/ids.ts'
+import { procedure, refused, router } from '../trpc.ts'
+import { asking, carryOut, catalogAt, changing, expecting, page, paging } from './change.ts'
+import { resolveByCatalog } from './resolve-name.ts'
+
+const existing = { name: ModelNameText, ...expecting, ...changing }
+
+const target = ({ provider, ...rest }: z.infer<typeof RouteTarget>): RouteTarget => ({
+  provider: providerId(provider),
+  ...rest,
+})
+
+export const models = router({
+  list: procedure
+    .meta({ description: 'Logical models, in the order of their names.' })
+    .input(z.strictObject({ ...paging, ...asking }).prefault({}))
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const { items, next } = page(catalog.models, input)
+      return { commitNo: catalog.commit, models: items, next }
+    }),
+
+  get: procedure
+    .meta({ description: 'One logical model.' })
+    .input(z.strictObject({ name: ModelNameText, ...asking }))
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const model = catalog.models.get(modelName(input.name))
+      if (model === undefined) throw refused({ kind: 'not_found', what: `model ${input.name}` })
+      return { commitNo: catalog.commit, model }
+    }),
+
+  resolve: procedure
+    .meta({
+      description: 'Who could serve a name, by the catalog alone; discovered lists are with the nodes.',
+    })
+    .input(z.strictObject({ name: ModelNameText, ...asking }))
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      return { commitNo: catalog.commit, ...resolveByCatalog(catalog, input.name) }
+    }),
+
+  create: procedure
+    .meta({ description: 'Create a logical model.' })
+    .input(z.strictObject({ name: ModelNameText, ...LogicalModelDefinition.shape, ...changing }))
+    .mutation(({ ctx, input }) => {
+      const name = modelName(input.name)
+      const aliases = input.aliases.map(modelName)
+      const command = { type: 'CreateModel', name, targets: input.targets.map(target), aliases } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  setTargets: procedure
+    .meta({ description: 'Replace all targets of a model at once.' })
+    .input(z.strictObject({ ...existing, targets: LogicalModelDefinition.shape.targets }))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const name = modelName(input.name)
+      const command = {
+        type: 'SetTargets',
+        name,
+        targets: input.targets.map(target),
+        expectedVersion,
+      } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  setWeights: procedure
+    .meta({ description: 'New weights of targets a model has; the others keep theirs.' })
+    .input(z.strictObject({ ...existing, weights: modelEvents.RouteWeightsSet.shape.weights }))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const name = modelName(input.name)
+      const weights = input.weights.map((one) => ({ ...one, provider: providerId(one.provider) }))
+      const command = { type: 'SetWeights', name, weights, expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  addAlias: alias('AddAlias', 'Give a model another name.'),
+  removeAlias: alias('RemoveAlias', 'Take one of its other names from a model.'),
+
+  retire: procedure
+    .meta({ description: 'Retire a model: its names answer nobody any more.' })
+    .input(z.strictObject(existing))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const name = modelName(input.name)
+      return carryOut(ctx, input, {
+        command: { type: 'RetireModel', name, expectedVersion },
+        ids: { model: name },
+      })
+    }),
+})
+
+function alias(type: 'AddAlias' | 'RemoveAlias', description: string) {
+  return procedure
+    .meta({ description })
+    .input(z.strictObject({ ...existing, alias: ModelNameText }))
+    .mutation(({ ctx, input }) => {
+      const { expectedVersion } = input
+      const name = modelName(input.name)
+      const command = { type, name, alias: modelName(input.alias), expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    })
+}

@@ -1,0 +1,168 @@
+/**
+ * The control plane, put together: the log in Postgres, its relay to the bus, the nodes' side and the
+ * admins' side.
+ *
+ * The listener opens first, so that health can be asked while the database is awaited.
+ */
+import type { Pool } from 'pg'
+import type { Bus } from '#contracts/bus/bus.ts'
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { subjectsOf } from '#contracts/bus/subjects.ts'
+import type { ControlLink } from '#contracts/fleet/link.ts'
+import type { Clock } from '#contracts/process/clock.ts'
+import { listeningPort, type Readiness } from '#contracts/process/health.ts'
+import type { Logger } from '#contracts/process/logger.ts'
+import { Metrics } from '#contracts/process/metrics.ts'
+import { applyDeclaration, CannotOpen, openLog } from './bootstrap/apply.ts'
+import type { Declaration } from './bootstrap/declaration.ts'
+import { Ledger } from './commands/ledger.ts'
+import type { ControlPlaneConfig } from './config.ts'
+import { addControlPlaneMetrics } from './metrics.ts'
+import { Fleet } from './nodes/fleet.ts'
+import { Heartbeat } from './nodes/heartbeat.ts'
+import { NodeLink } from './nodes/link.ts'
+import { Relay, type RelayState } from './relay/relay.ts'
+import { buildServer } from './server.ts'
+import { CallRecorder } from './store/calls.ts'
+import { openDatabase } from './store/database.ts'
+import { EventLog } from './store/event-log.ts'
+import { loadNodes, saveNodes } from './store/nodes.ts'
+import { Trail } from './store/trail.ts'
+
+export type ControlPlanePorts = Readonly<{
+  /** Closed when the control plane stops. */
+  pool: Pool
+  /** Stays open when the control plane stops. */
+  bus: Bus
+  clock: Clock
+  logger: Logger
+  /** What should exist besides what the API made, in view of what does. */
+  declare: (catalog: Catalog) => Declaration
+}>
+
+export type RunningControlPlane = AsyncDisposable &
+  Readonly<{
+    port: number
+    ledger: Ledger
+    /** What nodes ask, without HTTP in between. */
+    link: ControlLink
+  }>
+
+/** Between attempts to reach the database, in milliseconds. */
+const RETRY_MS = 1_000
+/** How often commits of other control planes are looked for, in milliseconds. */
+const FOLLOW_MS = 250
+const SAVE_NODES_MS = 5_000
+const REMEMBER_NODES_MS = 3_600_000
+
+export async function startControlPlane(
+  config: ControlPlaneConfig,
+  ports: ControlPlanePorts,
+): Promise<RunningControlPlane> {
+  const { pool, bus, clock, logger, declare } = ports
+  await using stack = new AsyncDisposableStack()
+  const database = stack.adopt(openDatabase(pool), (opened) => opened.destroy())
+  const log = new EventLog(database)
+  const ledger = new Ledger(log, clock)
+  const fleet = new Fleet(ledger, clock)
+  ledger.onCommits((wires) => wires.forEach(({ commit }) => fleet.propagation.committed(commit)))
+  const link = new NodeLink(ledger, log, fleet, config.masterKey.commits)
+  const trail = new Trail(database)
+  const calls = stack.use(new CallRecorder(database, clock))
+  const metrics = new Metrics()
+  const state: { opened: boolean; waitingFor: string; relay: Relay | null } = {
+    opened: false,
+    waitingFor: 'the database',
+    relay: null,
+  }
+  const readiness = (): Readiness =>
+    state.opened
+      ? { ready: true, detail: detailOf(ledger, state.relay) }
+      : { ready: false, reason: `waiting for ${state.waitingFor}` }
+  const { masterKey } = config
+  const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
+  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, relay: relayState }
+  const server = stack.adopt(
+    buildServer({
+      health: { readiness, metrics },
+      nodes: { link, token: masterKey.nodeToken },
+      admin: { ...admin, adminToken: config.adminToken },
+    }),
+    (built) => built.close(),
+  )
+  await server.listen({ host: config.host, port: config.port })
+
+  const opening = { database, ledger, masterKey, logger }
+  const onWait = (reason: string): void => void (state.waitingFor = reason)
+  await retry(logger, onWait, () => openLog(opening, config.applyMigrations))
+  await retry(logger, onWait, () => applyDeclaration(opening, declare(ledger.catalog)))
+
+  for (const node of await loadNodes(database, clock.now() - REMEMBER_NODES_MS))
+    fleet.restore(node.report, node.lastSeen)
+  const relay = stack.use(startRelay({ bus, ledger, log, key: masterKey.commits, logger }))
+  state.relay = relay
+  state.opened = true
+  stack.use(new Heartbeat({ bus, subjects: subjectsOf(config.prefix), ledger, fleet }))
+  stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
+  stack.use(every(SAVE_NODES_MS, () => saveNodes(database, fleet.list())))
+  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus })
+  const port = listeningPort(server)
+  logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
+  const running = stack.move()
+  return { port, ledger, link, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+type RelayParts = Readonly<{ bus: Bus; ledger: Ledger; log: EventLog; key: Uint8Array; logger: Logger }>
+
+function startRelay({ bus, ledger, log, key, logger }: RelayParts): Relay {
+  const relay = new Relay({
+    stream: bus.commits,
+    head: () => ({
+      commit: ledger.catalog.commit,
+      epoch: ledger.catalog.epoch,
+      chain: ledger.snapshot.chain,
+    }),
+    read: async (after, limit) => (await log.read(after, limit)).map(({ wire }) => wire),
+    key,
+    logger,
+  })
+  ledger.onCommits(() => relay.ring())
+  return relay
+}
+
+function detailOf(ledger: Ledger, relay: Relay | null): Readonly<Record<string, unknown>> {
+  return { commit: ledger.catalog.commit, epoch: ledger.catalog.epoch, relay: relay?.state.kind ?? 'idle' }
+}
+
+/** Tries for ever what a database that is away refuses; what can never work is thrown. */
+async function retry(
+  logger: Logger,
+  onWait: (reason: string) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (error instanceof CannotOpen) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      onWait(`the database (${reason})`)
+      logger.warn({ reason }, 'the database cannot be used yet')
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}
+
+/** Runs `work` again and again, never twice at once; a failure is the next round's business. */
+function every(ms: number, work: () => Promise<void>): Disposable {
+  let busy = false
+  const timer = setInterval(() => {
+    if (busy) return
+    busy = true
+    work()
+      .catch(() => undefined)
+      .finally(() => (busy = false))
+  }, ms)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

@@ -1,0 +1,90 @@
+/**
+ * Opens the log for work: the schema, the whole past, the first commit, and what was declared.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import { canonical } from '#contracts/canonical.ts'
+import { sha256Hex } from '#contracts/commit/hash.ts'
+import type { Logger } from '#contracts/process/logger.ts'
+import type { MasterKey } from '#contracts/security/master-key.ts'
+import type { Ledger, Request } from '../commands/ledger.ts'
+import { describeRejection } from '../commands/rejection.ts'
+import { migrate } from '../store/migrate.ts'
+import type { Database } from '../store/schema.ts'
+import type { Declaration } from './declaration.ts'
+import { prepareDeclaration } from './prepare.ts'
+
+export type OpeningPorts = Readonly<{
+  database: Kysely<Database>
+  ledger: Ledger
+  masterKey: MasterKey
+  logger: Logger
+}>
+
+/** The process cannot work with what it found, and waiting would not help. */
+export class CannotOpen extends Error {
+  override readonly name = 'CannotOpen'
+}
+
+/** Rejects with `CannotOpen`, or with the database's error when it cannot be reached: then try again. */
+export async function openLog(ports: OpeningPorts, applyMigrations: boolean): Promise<void> {
+  const { database, ledger, masterKey, logger } = ports
+  const migrated = await migrate(database, applyMigrations)
+  if (!migrated.ok) throw new CannotOpen(migrated.error)
+  if (migrated.value.length > 0)
+    logger.info({ migrations: migrated.value }, 'database schema brought up to date')
+  await ledger.catchUp()
+  if (ledger.catalog.genesis === null) {
+    const command = { type: 'CreateGenesis', logId: randomUUID(), keyCheck: masterKey.check } as const
+    await ledger.execute(asSystem(command))
+  }
+  if (ledger.catalog.genesis?.keyCheck !== masterKey.check) {
+    throw new CannotOpen(
+      'APIPROXY_MASTER_KEY is not the key this log was made with: secrets and client keys could not be read',
+    )
+  }
+}
+
+/** Makes the declared state so. An unchanged declaration writes nothing. */
+export async function applyDeclaration(ports: OpeningPorts, declaration: Declaration): Promise<void> {
+  const { ledger, masterKey, logger } = ports
+  const { state, secrets } = prepareDeclaration(declaration, masterKey)
+  const result = await ledger.execute({
+    ...asSystem({ type: 'ApplyDeclaration', state }),
+    actor: ENV,
+    secrets,
+  })
+  if (!result.ok)
+    throw new CannotOpen(`the declared configuration is refused: ${describeRejection(result.error)}`)
+  if (result.value.events.length > 0) {
+    logger.info(
+      { commit: result.value.commitNo, events: result.value.events },
+      'declared configuration applied',
+    )
+  }
+  for (const { id } of state.providers) {
+    if (ledger.catalog.providers.get(id)?.origin === 'api') {
+      logger.warn(
+        { provider: id },
+        'a provider of this name was made through the API; the declared one is ignored',
+      )
+    }
+  }
+}
+
+const ENV = { kind: 'env', id: 'environment' }
+
+function asSystem(command: Request['command']): Request {
+  const commandId = randomUUID()
+  const requestHash = sha256Hex(canonical({ commandId }))
+  return {
+    command,
+    commandId,
+    requestHash,
+    actor: { kind: 'system', id: 'start' },
+    reason: null,
+    secrets: [],
+    ids: {},
+    dryRun: false,
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * What the environment or a file says should exist, before it is compared with what does.
+ *
+ * Pure.
+ */
+import type { RouteTarget } from '#contracts/catalog/model.ts'
+import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
+import type { ModelName, ProviderId } from '#contracts/ids.ts'
+import type { Secret } from '#contracts/security/secret.ts'
+
+export type DeclaredCredential = Readonly<{ secret: Secret; label: string | null; weight: number }>
+
+export type Declaration = Readonly<{
+  providers: readonly Readonly<{
+    id: ProviderId
+    definition: ProviderDefinition
+    credentials: readonly DeclaredCredential[]
+  }>[]
+  models: readonly Readonly<{
+    name: ModelName
+    targets: readonly RouteTarget[]
+    aliases: readonly ModelName[]
+  }>[]
+  keys: readonly Readonly<{ name: string; token: Secret }>[]
+}>
+
+/** Joins declarations; the first to name an entity has it. */
+export function joinDeclarations(...declarations: readonly Declaration[]): Declaration {
+  const first = <Item>(items: readonly Item[], id: (item: Item) => string): Item[] =>
+    [...new Map(items.toReversed().map((item) => [id(item), item])).values()].toReversed()
+  return {
+    providers: first(
+      declarations.flatMap(({ providers }) => providers),
+      ({ id }) => id,
+    ),
+    models: first(
+      declarations.flatMap(({ models }) => models),
+      ({ name }) => name,
+    ),
+    keys: first(
+      declarations.flatMap(({ keys }) => keys),
+      ({ token }) => token.reveal(),
+    ),
+  }
+}

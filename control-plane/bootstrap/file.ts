@@ -1,0 +1,90 @@
+/**
+ * Providers, logical models and client keys from a YAML (or JSON) file named by `APIPROXY_CONFIG`.
+ *
+ * Pure: gets the text. A secret is written as itself or, better, as `${NAME}` of an environment variable.
+ */
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { LogicalModelDefinition, ModelNameText } from '#contracts/catalog/model.ts'
+import { ProviderDefinition, ProviderIdText } from '#contracts/catalog/provider.ts'
+import { modelName, providerId } from '#contracts/ids.ts'
+import type { Env } from '#contracts/process/env.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import { Secret } from '#contracts/security/secret.ts'
+import type { Declaration } from './declaration.ts'
+
+const SecretText = z.string().min(1)
+
+const FileProvider = ProviderDefinition.partial({ name: true, kind: true }).extend({
+  apiKey: SecretText.optional(),
+  apiKeys: z
+    .array(
+      z.union([
+        SecretText,
+        z.strictObject({
+          key: SecretText,
+          weight: z.number().positive().default(1),
+          label: z.string().max(200).optional(),
+        }),
+      ]),
+    )
+    .max(50)
+    .optional(),
+})
+
+const ConfigFile = z.strictObject({
+  providers: z.record(ProviderIdText, FileProvider).default({}),
+  models: z.record(ModelNameText, LogicalModelDefinition).default({}),
+  keys: z.array(z.strictObject({ name: z.string().min(1).max(200), key: z.string().min(16) })).default([]),
+})
+type ConfigFile = z.infer<typeof ConfigFile>
+
+/** @param name of the file, for messages. */
+export function readConfigFile(text: string, name: string, env: Env): Result<Declaration, readonly string[]> {
+  const document = parseDocument(text)
+  if (document.errors.length > 0)
+    return err(document.errors.map((error) => `${name}: ${error.message.split('\n')[0]}`))
+  const missing = new Set<string>()
+  const value = fillIn(document.toJS() ?? {}, env, missing)
+  if (missing.size > 0)
+    return err([...missing].map((variable) => `${name}: \${${variable}} is not set in the environment`))
+  const parsed = ConfigFile.safeParse(value)
+  if (parsed.success) return ok(toDeclaration(parsed.data))
+  return err(
+    parsed.error.issues.map((issue) => `${name}: ${issue.path.join('.') || '(top)'}: ${issue.message}`),
+  )
+}
+
+/** Replaces `${NAME}` in every string. */
+function fillIn(value: unknown, env: Env, missing: Set<string>): unknown {
+  if (typeof value === 'string') {
+    return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => {
+      const text = env[variable]
+      if (text === undefined) missing.add(variable)
+      return text ?? ''
+    })
+  }
+  if (Array.isArray(value)) return value.map((item) => fillIn(item, env, missing))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fillIn(member, env, missing)]))
+}
+
+function toDeclaration(file: ConfigFile): Declaration {
+  return {
+    providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, name, kind, ...rest }]) => ({
+      id: providerId(id),
+      definition: { ...rest, name: name ?? id, kind: kind ?? 'openai', allowPrivate: true },
+      credentials: [...(apiKey === undefined ? [] : [apiKey]), ...(apiKeys ?? [])].map((one) =>
+        typeof one === 'string'
+          ? { secret: new Secret(one), label: null, weight: 1 }
+          : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight },
+      ),
+    })),
+    models: Object.entries(file.models).map(([name, { targets, aliases }]) => ({
+      name: modelName(name),
+      targets: targets.map((target) => ({ ...target, provider: providerId(target.provider) })),
+      aliases: aliases.map(modelName),
+    })),
+    keys: file.keys.map(({ name, key }) => ({ name, token: new Secret(key) })),
+  }
+}

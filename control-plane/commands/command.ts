@@ -1,0 +1,124 @@
+/**
+ * What can be wished for: every command the control plane knows, as data.
+ *
+ * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
+ */
+import type { RouteTarget } from '#contracts/catalog/model.ts'
+import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
+import {
+  clientKeyStream,
+  modelStream,
+  providerStream,
+  SYSTEM_STREAM,
+  type CredentialId,
+  type KeyId,
+  type ModelName,
+  type ProviderId,
+  type SecretId,
+  type StreamId,
+} from '#contracts/ids.ts'
+
+/** The version of the entity the caller has seen: a change on top of another is refused. */
+type Expecting = Readonly<{ expectedVersion: number }>
+
+/** A secret already sealed for the vault; only its place and fingerprint reach the log. */
+export type NewCredential = Readonly<{
+  id: CredentialId
+  secretId: SecretId
+  fingerprint: string
+  label: string | null
+  weight: number
+}>
+
+export type ProviderCommand =
+  | Readonly<{
+      type: 'RegisterProvider'
+      id: ProviderId
+      definition: ProviderDefinition
+      credentials: readonly NewCredential[]
+    }>
+  | (Expecting & Readonly<{ type: 'UpdateProvider'; id: ProviderId; definition: ProviderDefinition }>)
+  | (Expecting & Readonly<{ type: 'EnableProvider' | 'DisableProvider' | 'DrainProvider'; id: ProviderId }>)
+  | (Expecting & Readonly<{ type: 'RemoveProvider'; id: ProviderId }>)
+  | (Expecting &
+      Readonly<{ type: 'AddCredential' | 'RotateCredential'; id: ProviderId; credential: NewCredential }>)
+  | (Expecting & Readonly<{ type: 'RevokeCredential'; id: ProviderId; credentialId: CredentialId }>)
+
+export type ModelCommand =
+  | Readonly<{
+      type: 'CreateModel'
+      name: ModelName
+      targets: readonly RouteTarget[]
+      aliases: readonly ModelName[]
+    }>
+  | (Expecting & Readonly<{ type: 'SetTargets'; name: ModelName; targets: readonly RouteTarget[] }>)
+  | (Expecting &
+      Readonly<{
+        type: 'SetWeights'
+        name: ModelName
+        weights: readonly Readonly<{ provider: ProviderId; model: string; weight: number }>[]
+      }>)
+  | (Expecting & Readonly<{ type: 'AddAlias' | 'RemoveAlias'; name: ModelName; alias: ModelName }>)
+  | (Expecting & Readonly<{ type: 'RetireModel'; name: ModelName }>)
+
+export type KeyCommand =
+  | Readonly<{
+      type: 'IssueKey'
+      id: KeyId
+      name: string
+      digest: string
+      prefix: string
+      expiresAt: number | null
+    }>
+  | (Expecting &
+      Readonly<{ type: 'RotateKey'; id: KeyId; digest: string; prefix: string; overlapUntil: number }>)
+  | (Expecting & Readonly<{ type: 'SetKeyExpiry'; id: KeyId; expiresAt: number | null }>)
+  | (Expecting & Readonly<{ type: 'SuspendKey' | 'ResumeKey' | 'RevokeKey'; id: KeyId }>)
+
+/** What the environment and the file say should be; see `bootstrap/`. */
+export type DeclaredState = Readonly<{
+  providers: readonly Readonly<{
+    id: ProviderId
+    definition: ProviderDefinition
+    credentials: readonly NewCredential[]
+  }>[]
+  models: readonly Readonly<{
+    name: ModelName
+    targets: readonly RouteTarget[]
+    aliases: readonly ModelName[]
+  }>[]
+  keys: readonly Readonly<{ id: KeyId; name: string; digest: string; prefix: string }>[]
+}>
+
+export type SystemCommand =
+  | Readonly<{ type: 'CreateGenesis'; logId: string; keyCheck: string }>
+  | Readonly<{ type: 'AdvanceEpoch'; expectedEpoch: number }>
+  | Readonly<{ type: 'ApplyDeclaration'; state: DeclaredState }>
+
+export type Command = ProviderCommand | ModelCommand | KeyCommand | SystemCommand
+
+/** @returns the stream of the entity a command is about; of a declaration, which is about many, the system's. */
+export function streamOf(command: Command): StreamId {
+  switch (command.type) {
+    case 'CreateGenesis':
+    case 'AdvanceEpoch':
+    case 'ApplyDeclaration':
+      return SYSTEM_STREAM
+    case 'CreateModel':
+    case 'SetTargets':
+    case 'SetWeights':
+    case 'AddAlias':
+    case 'RemoveAlias':
+    case 'RetireModel':
+      return modelStream(command.name)
+    case 'IssueKey':
+    case 'RotateKey':
+    case 'SetKeyExpiry':
+    case 'SuspendKey':
+    case 'ResumeKey':
+    case 'RevokeKey':
+      return clientKeyStream(command.id)
+    default:
+      return providerStream(command.id)
+  }
+}

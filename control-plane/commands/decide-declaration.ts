@@ -1,0 +1,153 @@
+/**
+ * Makes the declared part of the catalog what the environment and the file declare, in one commit.
+ *
+ * Pure. Only entities that were declared are changed or retired; what the API made is never touched, not
+ * even when a declaration uses its name. Enabling, disabling and draining are not declared, so they stay.
+ */
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import type { Provider } from '#contracts/catalog/provider.ts'
+import { clientKeyStream, modelStream, providerStream, type ModelName } from '#contracts/ids.ts'
+import { err, ok } from '#contracts/result.ts'
+import type { DeclaredState } from './command.ts'
+import type { Decision } from './decide.ts'
+import { created, targetIssues, targetsChanged } from './decide-model.ts'
+import { credentialAdded, definitionChanges, plainEvents, registered, usersOf } from './decide-provider.ts'
+import type { Issue } from './rejection.ts'
+
+export function decideDeclaration(catalog: Catalog, declared: DeclaredState): Decision {
+  const ids = new Set([...catalog.providers.keys(), ...declared.providers.map(({ id }) => id)])
+  const issues = declared.models.flatMap(({ name, targets }, at) =>
+    targetIssues(ids, targets).map(({ path, message }) => ({
+      path: `models[${at}].${path}`,
+      message: `${message} (model ${name})`,
+    })),
+  )
+  issues.push(...takenNames(catalog, declared))
+  if (issues.length > 0) return err({ kind: 'invalid', issues })
+  const retired = retiredModels(catalog, declared)
+  return ok([
+    ...declared.providers.flatMap((one) => providerEvents(catalog, one)),
+    ...declared.models.flatMap((one) => modelEvents(catalog, one)),
+    ...retired.map((name): CatalogEvent => ({
+      type: 'LogicalModelRetired',
+      stream: modelStream(name),
+      body: {},
+    })),
+    ...retiredProviders(catalog, declared, new Set(retired)),
+    ...keyEvents(catalog, declared),
+  ])
+}
+
+/** Aliases that another model has, declared or made through the API. */
+function takenNames(catalog: Catalog, declared: DeclaredState): Issue[] {
+  const owners = new Map<ModelName, ModelName>()
+  for (const { origin, name, aliases } of catalog.models.values()) {
+    if (origin === 'api') for (const owned of [name, ...aliases]) owners.set(owned, name)
+  }
+  for (const { name } of declared.models) owners.set(name, name)
+  return declared.models.flatMap(({ name, aliases }, at) =>
+    aliases.flatMap((alias, index): Issue[] => {
+      const owner = owners.get(alias)
+      owners.set(alias, name)
+      return owner === undefined
+        ? []
+        : [{ path: `models[${at}].aliases[${index}]`, message: `${alias} belongs to model ${owner}` }]
+    }),
+  )
+}
+
+type DeclaredProvider = DeclaredState['providers'][number]
+
+function providerEvents(
+  catalog: Catalog,
+  { id, definition, credentials }: DeclaredProvider,
+): readonly CatalogEvent[] {
+  const known = catalog.providers.get(id)
+  if (known === undefined) return registered(id, 'declared', definition, credentials)
+  if (known.origin !== 'declared') return []
+  return [...definitionChanges(known, definition), ...credentialChanges(known, credentials)]
+}
+
+/** Secrets are told apart by their fingerprints: an unchanged environment changes nothing. */
+function credentialChanges(
+  provider: Provider,
+  declared: DeclaredProvider['credentials'],
+): readonly CatalogEvent[] {
+  const has = (list: readonly Readonly<{ fingerprint: string }>[], fingerprint: string): boolean =>
+    list.some((credential) => credential.fingerprint === fingerprint)
+  const added = declared.filter(({ fingerprint }) => !has(provider.credentials, fingerprint))
+  const gone = provider.credentials.filter(({ fingerprint }) => !has(declared, fingerprint))
+  return [
+    ...added.map((credential) => credentialAdded(provider.id, credential)),
+    ...gone.map(({ id }): CatalogEvent => ({
+      type: 'CredentialRevoked',
+      stream: providerStream(provider.id),
+      body: { credentialId: id },
+    })),
+  ]
+}
+
+function modelEvents(
+  catalog: Catalog,
+  { name, targets, aliases }: DeclaredState['models'][number],
+): readonly CatalogEvent[] {
+  const known = catalog.models.get(name)
+  if (known === undefined) return [created(name, 'declared', targets, aliases)]
+  if (known.origin !== 'declared') return []
+  const stream = modelStream(name)
+  return [
+    ...targetsChanged(known, targets),
+    ...aliases
+      .filter((alias) => !known.aliases.includes(alias))
+      .map((alias): CatalogEvent => ({ type: 'LogicalModelAliasAdded', stream, body: { alias } })),
+    ...known.aliases
+      .filter((alias) => !aliases.includes(alias))
+      .map((alias): CatalogEvent => ({ type: 'LogicalModelAliasRemoved', stream, body: { alias } })),
+  ]
+}
+
+function retiredModels(catalog: Catalog, declared: DeclaredState): readonly ModelName[] {
+  const names = new Set(declared.models.map(({ name }) => name))
+  return [...catalog.models.values()]
+    .filter(({ name, origin }) => origin === 'declared' && !names.has(name))
+    .map(({ name }) => name)
+}
+
+/** A provider that a remaining model still names is only disabled: removing it would break the model. */
+function retiredProviders(
+  catalog: Catalog,
+  declared: DeclaredState,
+  retired: ReadonlySet<ModelName>,
+): readonly CatalogEvent[] {
+  const ids = new Set(declared.providers.map(({ id }) => id))
+  const replaced = new Set(declared.models.map(({ name }) => name))
+  const models = new Map([...catalog.models].filter(([name]) => !retired.has(name) && !isDeclared(name)))
+  return [...catalog.providers.values()]
+    .filter(({ id, origin }) => origin === 'declared' && !ids.has(id))
+    .flatMap(({ id, state }): CatalogEvent[] => {
+      const event = plainEvents(id)
+      if (usersOf({ ...catalog, models }, id).length === 0) return [event('ProviderRemoved')]
+      return state === 'disabled' ? [] : [event('ProviderDisabled')]
+    })
+
+  // A declared model names only providers that exist after this commit, whatever it named before.
+  function isDeclared(name: ModelName): boolean {
+    return replaced.has(name) && catalog.models.get(name)?.origin === 'declared'
+  }
+}
+
+function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogEvent[] {
+  const ids = new Set(declared.keys.map(({ id }) => id))
+  const issued = declared.keys.flatMap(({ id, name, digest, prefix }): CatalogEvent[] => {
+    const known = catalog.keys.get(id)
+    // The id follows from the key itself, so the same key declared again takes its old place.
+    if (known !== undefined && (known.state !== 'revoked' || known.origin !== 'declared')) return []
+    const body = { origin: 'declared' as const, name, digest, prefix, expiresAt: null }
+    return [{ type: 'ClientKeyIssued', stream: clientKeyStream(id), body }]
+  })
+  const revoked = [...catalog.keys.values()]
+    .filter(({ id, origin, state }) => origin === 'declared' && state !== 'revoked' && !ids.has(id))
+    .map(({ id }): CatalogEvent => ({ type: 'ClientKeyRevoked', stream: clientKeyStream(id), body: {} }))
+  return [...issued, ...revoked]
+}

@@ -1,0 +1,62 @@
+/**
+ * Decides a command on the catalog as it stands: the events that follow, or why not.
+ *
+ * Pure. No events means that everything is already as wished; nothing is then written.
+ */
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import { SYSTEM_STREAM } from '#contracts/ids.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import type { Command } from './command.ts'
+import { decideDeclaration } from './decide-declaration.ts'
+import { decideKey } from './decide-key.ts'
+import { decideModel } from './decide-model.ts'
+import { decideProvider } from './decide-provider.ts'
+import type { Rejection } from './rejection.ts'
+
+export type Decision = Result<readonly CatalogEvent[], Rejection>
+
+export function decide(catalog: Catalog, command: Command): Decision {
+  switch (command.type) {
+    case 'CreateGenesis': {
+      const { logId, keyCheck } = command
+      if (catalog.genesis !== null) return ok([])
+      return ok([{ type: 'GenesisCreated', stream: SYSTEM_STREAM, body: { logId, keyCheck } }])
+    }
+    case 'AdvanceEpoch': {
+      const { expectedEpoch: expected } = command
+      if (catalog.epoch !== expected) {
+        return err({ kind: 'conflict', what: 'the epoch', expected, current: catalog.epoch })
+      }
+      return ok([{ type: 'EpochAdvanced', stream: SYSTEM_STREAM, body: { epoch: catalog.epoch + 1 } }])
+    }
+    case 'ApplyDeclaration':
+      return decideDeclaration(catalog, command.state)
+    case 'RegisterProvider':
+    case 'UpdateProvider':
+    case 'EnableProvider':
+    case 'DisableProvider':
+    case 'DrainProvider':
+    case 'RemoveProvider':
+    case 'AddCredential':
+    case 'RotateCredential':
+    case 'RevokeCredential':
+      return decideProvider(catalog, command)
+    case 'CreateModel':
+    case 'SetTargets':
+    case 'SetWeights':
+    case 'AddAlias':
+    case 'RemoveAlias':
+    case 'RetireModel':
+      return decideModel(catalog, command)
+    case 'IssueKey':
+    case 'RotateKey':
+    case 'SetKeyExpiry':
+    case 'SuspendKey':
+    case 'ResumeKey':
+    case 'RevokeKey':
+      return decideKey(catalog, command)
+    default:
+      return command satisfies never
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What the control plane tells Prometheus.
+ */
+import type { Bus } from '#contracts/bus/bus.ts'
+import type { Metrics } from '#contracts/process/metrics.ts'
+import type { Ledger } from './commands/ledger.ts'
+import type { Fleet } from './nodes/fleet.ts'
+import type { Relay } from './relay/relay.ts'
+
+export type MetricSources = Readonly<{
+  ledger: Ledger
+  fleet: Fleet
+  relay: Relay
+  bus: Pick<Bus, 'connected'>
+  calls: Readonly<{ dropped: number }>
+}>
+
+export function addControlPlaneMetrics(
+  metrics: Metrics,
+  { ledger, fleet, relay, bus, calls }: MetricSources,
+): void {
+  metrics.gauge(
+    'apiproxy_log_commit',
+    'Number of the last commit in the log.',
+    [],
+    () => ledger.catalog.commit,
+  )
+  metrics.gauge('apiproxy_log_epoch', 'Generation of the commit stream.', [], () => ledger.catalog.epoch)
+  metrics.gauge('apiproxy_bus_connected', 'Is the bus reachable: 1 or 0.', [], () => (bus.connected ? 1 : 0))
+  metrics.counter('apiproxy_relay_published_total', 'Commits written to the bus.', [], () => relay.published)
+  metrics.gauge(
+    'apiproxy_relay_diverged',
+    'Does the stream hold another history than the log: 1 or 0.',
+    [],
+    () => (relay.state.kind === 'diverged' ? 1 : 0),
+  )
+  metrics.gauge('apiproxy_fleet_nodes', 'Nodes by state.', ['state'], () => {
+    const counts = Map.groupBy(fleet.list(), ({ state }) => state)
+    return [...counts].map(([state, nodes]) => ({ labels: { state }, value: nodes.length }))
+  })
+  metrics.gauge('apiproxy_fleet_lag_commits', 'Commits a node has yet to serve.', ['node'], () =>
+    fleet.list().map(({ report, lag }) => ({ labels: { node: report.node }, value: lag })),
+  )
+  metrics.gauge(
+    'apiproxy_propagation_ms',
+    'From a commit to its being served, over commits and nodes, since the start.',
+    ['quantile'],
+    () =>
+      [0.5, 0.99, 1].flatMap((share) => {
+        const value = fleet.propagation.quantile(share)
+        return value === null ? [] : [{ labels: { quantile: String(share) }, value }]
+      }),
+  )
+  metrics.counter(
+    'apiproxy_propagation_measured_total',
+    'Pairs of commit and node measured.',
+    [],
+    () => fleet.propagation.count,
+  )
+  metrics.counter(
+    'apiproxy_call_records_dropped_total',
+    'Records of admin calls that could not be kept.',
+    [],
+    () => calls.dropped,
+  )
+}

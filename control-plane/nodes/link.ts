@@ -1,0 +1,89 @@
+/**
+ * What nodes ask of the control plane: `ControlLink`, answered from memory wherever that is possible, so
+ * that nodes can start and follow while the database is away.
+ */
+import type { ControlLink } from '#contracts/fleet/link.ts'
+import { COMMITS_PER_ANSWER } from '#contracts/fleet/link.ts'
+import type { WireCommit } from '#contracts/commit/commit.ts'
+import { signCommit } from '#contracts/commit/signed.ts'
+import { encodeSnapshot } from '#contracts/commit/snapshot.ts'
+import { secretId, type SecretId } from '#contracts/ids.ts'
+import type { NodeReport } from '#contracts/fleet/report.ts'
+import type { Ledger } from '../commands/ledger.ts'
+import type { EventLog } from '../store/event-log.ts'
+import type { Fleet } from './fleet.ts'
+
+/** Commits kept at hand; older ones are read from the database. */
+const RECENT = 10_000
+/** Nodes that may wait for the next commit at once. */
+const WAITING_AT_MOST = 1_000
+
+export class NodeLink implements ControlLink {
+  readonly #ledger: Ledger
+  readonly #log: EventLog
+  readonly #fleet: Fleet
+  readonly #key: Uint8Array
+  readonly #recent: WireCommit[] = []
+  readonly #waiting = new Set<() => void>()
+  /** The last snapshot made, and the commit it is of: many nodes starting together are served one. */
+  #snapshot: Readonly<{ commit: number; text: string }> | null = null
+
+  /** @param key `MasterKey.commits`. */
+  constructor(ledger: Ledger, log: EventLog, fleet: Fleet, key: Uint8Array) {
+    this.#ledger = ledger
+    this.#log = log
+    this.#fleet = fleet
+    this.#key = key
+    ledger.onCommits((wires) => {
+      this.#recent.push(...wires)
+      this.#recent.splice(0, this.#recent.length - RECENT)
+      for (const wake of this.#waiting) wake()
+    })
+  }
+
+  /** Rejects before the log has been read: an empty catalog is not a configuration. */
+  async snapshot(): Promise<string> {
+    const { commit } = this.#ledger.catalog
+    if (commit === 0) throw new Error('the log has not been read yet')
+    if (this.#snapshot?.commit !== commit) {
+      this.#snapshot = { commit, text: encodeSnapshot(this.#ledger.snapshot) }
+    }
+    return this.#snapshot.text
+  }
+
+  async commits(after: number, waitMs: number, signal: AbortSignal): Promise<readonly string[]> {
+    if (this.#ledger.catalog.commit <= after && waitMs > 0) await this.#nextCommit(waitMs, signal)
+    const first = this.#recent[0]?.commit ?? Infinity
+    if (first <= after + 1) {
+      const from = after + 1 - first
+      return this.#recent.slice(from, from + COMMITS_PER_ANSWER).map((wire) => signCommit(wire, this.#key))
+    }
+    if (this.#ledger.catalog.commit <= after) return []
+    const records = await this.#log.read(after, COMMITS_PER_ANSWER)
+    return records.map(({ wire }) => signCommit(wire, this.#key))
+  }
+
+  async secrets(ids: readonly SecretId[]): Promise<ReadonlyMap<SecretId, string>> {
+    const sealed = await this.#log.secrets(ids)
+    return new Map([...sealed].map(([id, text]) => [secretId(id), text]))
+  }
+
+  async report(report: NodeReport): Promise<void> {
+    this.#fleet.onReport(report)
+  }
+
+  #nextCommit(waitMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#waiting.size >= WAITING_AT_MOST) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', wake)
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, waitMs)
+      signal.addEventListener('abort', wake)
+      this.#waiting.add(wake)
+    })
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * How long a commit takes from the log to a node that serves it, for every commit and every node.
+ *
+ * By our clock alone: from the moment the commit was appended until the node's report that it serves it, so
+ * the figure includes the report's own way back.
+ */
+import { newCounts, percentile, record, total, type Counts } from '#contracts/telemetry/histogram.ts'
+import type { Clock } from '#contracts/process/clock.ts'
+
+/** Commits whose time is remembered: a node further behind is not measured. */
+const REMEMBERED = 10_000
+
+export class Propagation {
+  readonly #clock: Clock
+  /** Monotonic milliseconds, by commit. */
+  readonly #committedAt = new Map<number, number>()
+  readonly #counts: Counts = newCounts()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  committed(commit: number): void {
+    this.#committedAt.set(commit, this.#clock.monotonic())
+    this.#committedAt.delete(commit - REMEMBERED)
+  }
+
+  /** A node now serves the commits after `from` up to `to`. */
+  served(from: number, to: number): void {
+    const now = this.#clock.monotonic()
+    for (let commit = Math.max(from + 1, to - REMEMBERED); commit <= to; commit++) {
+      const at = this.#committedAt.get(commit)
+      if (at !== undefined) record(this.#counts, now - at)
+    }
+  }
+
+  /** Pairs of commit and node measured since the start. */
+  get count(): number {
+    return total(this.#counts)
+  }
+
+  /** @param share 0..1. @returns milliseconds, or null when nothing was measured. */
+  quantile(share: number): number | null {
+    return percentile(this.#counts, share)
+  }
+}
