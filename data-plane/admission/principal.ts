@@ -1,0 +1,73 @@
+/**
+ * Who is calling: the credential of a request, looked up in the snapshot. No I/O; nothing outlives the keys
+ * it was read from.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Problem } from '#contracts/errors.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
+
+/**
+ * Reads the client's key from whichever header its SDK uses. A header sent twice is refused, and so is a
+ * second `Host`: two readers could take a different one. Of two kinds that disagree the key header wins, as Anthropic rules it.
+ */
+export function readCredential(request: IncomingMessage): Result<string, Problem> {
+  let bearer: string | null = null
+  let key: string | null = null
+  let hosts = 0
+  const raw = request.rawHeaders
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] ?? ''
+    // Lengths first: this runs over every header of every request.
+    if (name.length !== 13 && name.length !== 9 && name.length !== 7 && name.length !== 4) continue
+    const lower = name.toLowerCase()
+    if (lower === 'authorization') {
+      if (bearer !== null) return err({ code: 'ambiguous_credentials' })
+      bearer = raw[at + 1] ?? ''
+    } else if (lower === 'x-api-key' || lower === 'api-key') {
+      if (key !== null) return err({ code: 'ambiguous_credentials' })
+      key = raw[at + 1] ?? ''
+    } else if (lower === 'host') hosts += 1
+  }
+  if (hosts > 1)
+    return err({ code: 'malformed_request', message: 'The request carries more than one Host header.' })
+  if (key !== null && key !== '') return ok(key)
+  if (bearer === null) return err({ code: 'missing_api_key' })
+  const token = bearer.slice(0, 7).toLowerCase() === 'bearer ' ? bearer.slice(7).trim() : ''
+  return token === '' ? err({ code: 'missing_api_key' }) : ok(token)
+}
+
+/** Tokens remembered at most; then the memory starts over. */
+const REMEMBERED = 10_000
+
+/** Looks tokens up in the keys of the snapshot in force. */
+export class Authenticator {
+  readonly #pepper: string
+  #keys: RoutingSnapshot['keys'] | null = null
+  /** Whole tokens seen since the keys last changed, so that a busy client is not hashed each time. */
+  readonly #seen = new Map<string, Principal>()
+
+  constructor(pepper: string) {
+    this.#pepper = pepper
+  }
+
+  /** @param now epoch milliseconds. */
+  authenticate(snapshot: RoutingSnapshot, token: string, now: number): Result<Principal, Problem> {
+    if (snapshot.keys !== this.#keys || this.#seen.size > REMEMBERED) {
+      this.#keys = snapshot.keys
+      this.#seen.clear()
+    }
+    const principal = this.#seen.get(token) ?? this.#lookUp(snapshot, token)
+    if (principal === undefined) return err({ code: 'invalid_api_key' })
+    if (principal.state === 'revoked') return err({ code: 'revoked_api_key' })
+    if (principal.state === 'suspended') return err({ code: 'suspended_api_key' })
+    return principal.expiresAt > now ? ok(principal) : err({ code: 'expired_api_key' })
+  }
+
+  #lookUp(snapshot: RoutingSnapshot, token: string): Principal | undefined {
+    const principal = snapshot.keys.get(clientKeyDigest(this.#pepper, token))
+    if (principal !== undefined) this.#seen.set(token, principal)
+    return principal
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Reads a request's body into one buffer, up to a limit. Called after the caller is known: strangers do not
+ * get to send megabytes.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Problem } from '#contracts/errors.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+
+/** A caller that left while sending has nobody to tell a problem to: the promise then stays unresolved with it. */
+export function readBody(request: IncomingMessage, limit: number): Promise<Result<Buffer, Problem>> {
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity')
+    return Promise.resolve(err({ code: 'unsupported_encoding' }))
+  if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.resolve(tooLarge(limit))
+  return new Promise((resolve) => {
+    let first: Buffer | null = null
+    let chunks: Buffer[] | null = null
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > limit) {
+        // What still comes is read and dropped, so that the answer can be heard.
+        chunks = null
+        resolve(tooLarge(limit))
+      } else if (first === null) first = chunk
+      else (chunks ??= [first]).push(chunk)
+    })
+    request.once('end', () => resolve(ok(chunks === null ? (first ?? EMPTY) : Buffer.concat(chunks, bytes))))
+  })
+}
+
+const EMPTY = Buffer.alloc(0)
+
+const tooLarge = (limit: number): Result<Buffer, Problem> =>
+  err({ code: 'body_too_large', message: `The request body is larger than ${limit} bytes.` })

@@ -1,0 +1,166 @@
+/**
+ * The client's connection: writes answers and errors straight to Node's response, notices when the client
+ * goes away, and keeps a stream alive while nothing has been said.
+ */
+import type { ServerResponse } from 'node:http'
+import { ERRORS, type Problem } from '#contracts/errors.ts'
+import * as names from '#contracts/http/headers.ts'
+import { openaiErrorBody, openaiErrorEvent } from '#contracts/http/openai-error.ts'
+import type { Refused } from '../upstream/attempt.ts'
+import type { AnswerHead, Downstream } from '../upstream/downstream.ts'
+
+/** Load balancers cut connections that say nothing for 60 s, some already after 30. In milliseconds. */
+const KEEP_ALIVE_MS = 15_000
+/** A client that reads nothing for this long while we have something for it is cut off, in milliseconds. */
+const STALL_MS = 60_000
+/** A comment and a blank line: the one form every SDK's parser accepts. */
+const KEEP_ALIVE = ': keep-alive\n\n'
+const EVENT_STREAM = 'text/event-stream; charset=utf-8'
+/** Proxies in front of us must neither keep nor collect what we send piece by piece. */
+const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
+
+/** Headers as Node takes them fastest: name, value, name, value… */
+export type HeaderList = readonly string[]
+
+export class Reply implements Downstream {
+  readonly #response: ServerResponse
+  readonly #requestId: string
+  #describe: (head: AnswerHead) => HeaderList = () => []
+  #keepAlive: NodeJS.Timeout | undefined
+  #onGone: (() => void) | null = null
+  #gone = false
+  #status = 0
+  #isStream = false
+
+  constructor(response: ServerResponse, requestId: string) {
+    this.#response = response
+    this.#requestId = requestId
+    response.once('close', () => {
+      clearInterval(this.#keepAlive)
+      if (response.writableFinished) return
+      this.#gone = true
+      this.#onGone?.()
+    })
+  }
+
+  /** Status told to the client; 0: none yet. */
+  get status(): number {
+    return this.#status
+  }
+
+  /** @param describe our own headers about an answer, asked for when it is known who answers. */
+  expect(stream: boolean, describe: (head: AnswerHead) => HeaderList): void {
+    this.#describe = describe
+    this.#isStream = stream
+    // A client that left while its session was looked up will not be said to be gone again.
+    if (stream && !this.#gone) this.#keepAlive = setInterval(() => this.#sayAlive(), KEEP_ALIVE_MS)
+  }
+
+  begin(head: AnswerHead): void {
+    clearInterval(this.#keepAlive)
+    const ours = this.#describe(head) // asked in any case: it also settles where a session is
+    if (this.#status !== 0) return // told early, to keep the stream alive
+    const length = head.length === null ? STREAM_HEADERS : ['content-length', String(head.length)]
+    this.#head(head.status, ['content-type', head.contentType, ...length, ...ours, ...head.passed])
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#response.write(chunk)
+  }
+
+  end(last: Buffer | null): void {
+    if (last === null) this.#response.end()
+    else this.#response.end(last)
+    this.#limitStall()
+  }
+
+  cut(): void {
+    this.#response.destroy()
+  }
+
+  onceDrained(listener: () => void): void {
+    const { socket } = this.#response
+    socket?.setTimeout(STALL_MS)
+    this.#response.once('drain', () => {
+      socket?.setTimeout(0)
+      listener()
+    })
+  }
+
+  onGone(listener: () => void): void {
+    if (this.#gone) listener()
+    else this.#onGone = listener
+  }
+
+  /** Tells an error of ours: as a body with its status, or as an event when a stream has begun. */
+  fail(problem: Problem, more: HeaderList = []): void {
+    clearInterval(this.#keepAlive)
+    if (this.#gone || this.#response.writableEnded) return
+    if (this.#status !== 0) {
+      if (this.#isStream) this.end(Buffer.from(openaiErrorEvent(problem)))
+      else this.cut()
+      return
+    }
+    this.#send(
+      ERRORS[problem.code].status,
+      'application/json; charset=utf-8',
+      Buffer.from(openaiErrorBody(problem)),
+      [...retryHeaders(problem), ...more],
+    )
+  }
+
+  /** Passes on the upstream's answer to the caller's own mistake, word for word. */
+  refuse(refused: Refused, more: HeaderList): void {
+    clearInterval(this.#keepAlive)
+    if (this.#gone) return
+    if (this.#status === 0)
+      this.#send(refused.status, refused.contentType, refused.body, [names.SHOULD_RETRY, 'false', ...more])
+    else if (refused.body.includes('"error"')) {
+      this.end(Buffer.from(`data: ${refused.body.toString().replaceAll(/[\r\n]+/g, ' ')}\n\n`))
+    } else this.fail({ code: 'invalid_value' }) // words that no SDK would take for an error
+  }
+
+  /** Sends a whole body that the gateway made itself. */
+  send(contentType: string, body: Buffer, more: HeaderList = []): void {
+    this.#send(200, contentType, body, more)
+  }
+
+  /** The client holds the current body already. */
+  notModified(etag: string): void {
+    this.#head(304, ['etag', etag])
+    this.#response.end()
+  }
+
+  #send(status: number, contentType: string, body: Buffer, more: HeaderList): void {
+    this.#head(status, ['content-type', contentType, 'content-length', String(body.length), ...more])
+    this.end(body)
+  }
+
+  #sayAlive(): void {
+    if (this.#status === 0) this.#head(200, ['content-type', EVENT_STREAM, ...STREAM_HEADERS])
+    this.#response.write(KEEP_ALIVE)
+  }
+
+  #head(status: number, headers: string[]): void {
+    this.#response.writeHead(status, [names.REQUEST_ID, this.#requestId, ...headers])
+    this.#status = status
+  }
+
+  /** What the kernel did not take at once is ours to keep until the client reads it, but not for ever. */
+  #limitStall(): void {
+    const { socket } = this.#response
+    if (socket !== null && socket.writableLength > 0) socket.setTimeout(STALL_MS)
+  }
+}
+
+function retryHeaders({ code, retryAfterMs }: Problem): string[] {
+  const headers = ERRORS[code].retry ? [] : [names.SHOULD_RETRY, 'false']
+  if (retryAfterMs === undefined) return headers
+  return [
+    ...headers,
+    'retry-after',
+    String(Math.ceil(retryAfterMs / 1_000)),
+    'retry-after-ms',
+    String(Math.ceil(retryAfterMs)),
+  ]
+}

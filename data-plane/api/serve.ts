@@ -1,0 +1,233 @@
+/**
+ * The path of an inference request: who is calling, what for, who could serve it, in which order, and the
+ * answer. Everything before the first attempt is synchronous and in memory, unless a session is named.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Problem } from '#contracts/errors.ts'
+import * as names from '#contracts/http/headers.ts'
+import type { Clock } from '#contracts/process/clock.ts'
+import type { Logger } from '#contracts/process/logger.ts'
+import { readCredential, type Authenticator } from '../admission/principal.ts'
+import { patchRequest, readChatRequest, type ChatRequest } from '../dialects/openai-chat/read-request.ts'
+import { diceOf } from '../routing/dice.ts'
+import type { WeightFactors } from '../routing/factors.ts'
+import { rank } from '../routing/rank.ts'
+import { resolveModel } from '../routing/resolve.ts'
+import type { Lane, Principal, Route, RoutingSnapshot } from '../routing/snapshot.ts'
+import type { SessionStore } from '../sessions/store.ts'
+import type { SnapshotHolder } from '../sync/holder.ts'
+import type { AnswerHead } from '../upstream/downstream.ts'
+import { runPlan, type AttemptRecord, type PlanResult } from '../upstream/failover.ts'
+import type { Health } from '../upstream/health.ts'
+import type { Pools } from '../upstream/pools.ts'
+import { readBody } from './body.ts'
+import { problemOf } from './problem-of.ts'
+import { Reply } from './reply.ts'
+import { findSession, sessionId, settleSession, type Session } from './session.ts'
+
+export type InferencePorts = Readonly<{
+  holder: SnapshotHolder
+  authenticator: Authenticator
+  factors: WeightFactors
+  health: Health
+  pools: Pools
+  sessions: SessionStore
+  clock: Clock
+  logger: Logger
+  /** 32 random bits: the dice of one request follow from them. */
+  seed: () => number
+  newRequestId: () => string
+  /** Largest request body, in bytes. */
+  bodyLimit: number
+  /** From the request's arrival until its answer must have begun, in milliseconds. */
+  requestTimeoutMs: number
+  /** The counters of attempts: outcomes by credential, first and total times. */
+  onFirst: (lane: Lane, firstMs: number) => void
+  onAttempt: (record: AttemptRecord, stream: boolean) => void
+  /** Told once a request: the status the client saw (499: it had left). */
+  onSettled: (status: number) => void
+}>
+
+/** Everything of one request that its steps need. */
+type Exchange = Readonly<{
+  reply: Reply
+  requestId: string
+  snapshot: RoutingSnapshot
+  principal: Principal
+  chat: ChatRequest
+  route: Route
+  session: Session | null
+  seed: number
+}>
+
+/** nginx's status for "the client closed the connection": for our own books, never sent. */
+const CLIENT_LEFT = 499
+
+export async function serveChat(
+  ports: InferencePorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const requestId = ports.newRequestId()
+  const reply = new Reply(response, requestId)
+  try {
+    const problem = await serve(ports, request, reply, requestId)
+    if (problem !== null) reply.fail(problem)
+  } catch (error) {
+    ports.logger.error({ error, requestId }, 'request failed inside the gateway')
+    reply.fail({ code: 'internal_error' })
+  }
+  ports.onSettled(reply.status === 0 ? CLIENT_LEFT : reply.status)
+}
+
+async function serve(
+  ports: InferencePorts,
+  request: IncomingMessage,
+  reply: Reply,
+  requestId: string,
+): Promise<Problem | null> {
+  const snapshot = ports.holder.current
+  if (snapshot === null) return { code: 'not_ready' }
+  const credential = readCredential(request)
+  if (!credential.ok) return credential.error
+  const principal = ports.authenticator.authenticate(snapshot, credential.value, ports.clock.now())
+  if (!principal.ok) return principal.error
+  const body = await readBody(request, ports.bodyLimit)
+  if (!body.ok) return body.error
+  const chat = readChatRequest(body.value, request.headers.accept)
+  if (!chat.ok) return chat.error
+  const { model } = chat.value
+  const route = resolveModel(snapshot, model)
+  if (route === null) {
+    const message = `The model '${shortened(model)}' does not exist or no provider serves it.`
+    return { code: 'model_not_found', param: 'model', message }
+  }
+  const named = sessionId(request.headers[names.SESSION_ID])
+  const session =
+    named === null
+      ? null
+      : await findSession(
+          ports.sessions,
+          { key: principal.value.keyId, model: route.model, session: named },
+          route,
+        )
+  const exchange = {
+    reply,
+    requestId,
+    snapshot,
+    principal: principal.value,
+    chat: chat.value,
+    route,
+    session,
+  }
+  return run(ports, { ...exchange, seed: ports.seed() })
+}
+
+async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
+  const { reply, chat, route, session, seed } = exchange
+  const now = ports.clock.monotonic()
+  const plan = rank(route.candidates, {
+    standing: ({ deployment }) => ({
+      factor: ports.factors.of(deployment.slot, now),
+      ejected: ports.health.isEjected(deployment, now),
+    }),
+    random: diceOf(seed),
+    sticky: session?.preferred ?? null,
+  })
+  if (!plan.ok) return { code: 'no_candidates' }
+  reply.expect(chat.stream, (head) => answerHeaders(ports, exchange, head))
+  const result = await runPlan(ports, {
+    plan: plan.value,
+    stream: chat.stream,
+    bodyFor: ({ modelJson }) => patchRequest(chat, modelJson),
+    headers: chat.stream ? STREAM_REQUEST : JSON_REQUEST,
+    timeoutMs: ports.requestTimeoutMs,
+    client: reply,
+    onFirst: ports.onFirst,
+    onAttempt: (record) => ports.onAttempt(record, chat.stream),
+  })
+  if (isWorthALine(result)) logFailure(ports.logger, exchange, result)
+  return tell(reply, exchange, result)
+}
+
+/** Sent to every OpenAI-compatible upstream: name, value, name, value… We read no encoding but the plain one. */
+const REQUEST_HEADERS = [
+  'content-type',
+  'application/json',
+  'accept-encoding',
+  'identity',
+  'user-agent',
+  'apiproxy',
+]
+const JSON_REQUEST = [...REQUEST_HEADERS, 'accept', 'application/json']
+const STREAM_REQUEST = [...REQUEST_HEADERS, 'accept', 'text/event-stream']
+
+function answerHeaders(
+  ports: InferencePorts,
+  exchange: Exchange,
+  { deployment, attempt }: AnswerHead,
+): string[] {
+  const { snapshot, session, route } = exchange
+  const headers = [
+    names.PROVIDER,
+    deployment.provider,
+    names.MODEL,
+    deployment.modelHeader,
+    names.ATTEMPTS,
+    String(attempt),
+    names.COMMIT,
+    String(snapshot.commit),
+  ]
+  if (session !== null) {
+    headers.push(names.SESSION, settleSession(ports.sessions, session, route, deployment.id, attempt))
+  }
+  return headers
+}
+
+/** @returns the problem to tell, when nothing was told yet. */
+function tell(reply: Reply, { snapshot }: Exchange, result: PlanResult): Problem | null {
+  if (result.kind === 'answered' || result.kind === 'cancelled') return null
+  const about = [names.ATTEMPTS, String(result.attempts), names.COMMIT, String(snapshot.commit)]
+  if (result.kind === 'refused') {
+    const { deployment, refused, failure } = result
+    about.push(names.PROVIDER, deployment.provider, names.UPSTREAM_STATUS, String(failure.status))
+    if (refused !== null) reply.refuse(refused, about)
+    else reply.fail(problemOf([failure]), about)
+    return null
+  }
+  const last = result.failures.at(-1)
+  if (last !== undefined && last.status > 0) about.push(names.UPSTREAM_STATUS, String(last.status))
+  reply.fail(result.paced && last === undefined ? PACED : problemOf(result.failures), about)
+  return null
+}
+
+/** A client that left is no news. */
+function isWorthALine(result: PlanResult): boolean {
+  if (result.kind === 'cancelled') return false
+  return result.kind !== 'answered' || (result.failure !== null && result.failure.outcome !== 'cancelled')
+}
+
+/** Names can be megabytes long; an answer and a line in a log cannot. */
+const shortened = (model: string): string => (model.length > 200 ? `${model.slice(0, 200)}…` : model)
+
+/** This node's share of the providers' own rates is used up: a second later there is room again. */
+const PACED: Problem = { code: 'rate_limit_exceeded', retryAfterMs: 1_000 }
+
+function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {
+  const { requestId, principal, chat, snapshot, seed } = exchange
+  const failures =
+    result.kind === 'exhausted'
+      ? result.failures.map(({ outcome, status }) => ({ outcome, status }))
+      : 'failure' in result && result.failure !== null
+        ? [{ outcome: result.failure.outcome, status: result.failure.status }]
+        : []
+  const fields = {
+    requestId,
+    key: principal.keyId,
+    model: shortened(chat.model),
+    commit: snapshot.commit,
+    seed,
+    failures,
+  }
+  logger.warn({ ...fields, attempts: result.attempts, result: result.kind }, 'request not answered')
+}

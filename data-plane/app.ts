@@ -1,0 +1,183 @@
+/**
+ * A data-plane node, put together: what it serves from, what it serves with, and what it tells.
+ *
+ * Starts from its disk: the client listener opens at once, whatever else is down, and answers 503 with the
+ * reason until there is a configuration.
+ */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Bus } from '#contracts/bus/bus.ts'
+import { subjectsOf } from '#contracts/bus/subjects.ts'
+import type { ControlLink } from '#contracts/fleet/link.ts'
+import { BUILD } from '#contracts/process/build.ts'
+import type { Clock, Random } from '#contracts/process/clock.ts'
+import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
+import type { Logger } from '#contracts/process/logger.ts'
+import { Metrics } from '#contracts/process/metrics.ts'
+import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
+import { Authenticator } from './admission/principal.ts'
+import { requestIds } from './api/request-id.ts'
+import type { InferencePorts } from './api/serve.ts'
+import type { DataPlaneConfig } from './config.ts'
+import { addNodeMetrics } from './metrics.ts'
+import type { NodeSlots } from './routing/compile.ts'
+import { WeightFactors } from './routing/factors.ts'
+import { Slots } from './routing/slots.ts'
+import type { Deployment, RoutingSnapshot } from './routing/snapshot.ts'
+import { buildServer } from './server.ts'
+import type { SessionStore } from './sessions/store.ts'
+import { FileDiskCopy } from './sync/disk/disk-copy.ts'
+import { loadNodeId } from './sync/disk/node-id.ts'
+import { startFollowing, type CatalogFollower } from './sync/follow-catalog.ts'
+import { followWeights } from './sync/follow-weights.ts'
+import { SnapshotHolder } from './sync/holder.ts'
+import { Problems } from './sync/problems.ts'
+import { Reporter } from './sync/report.ts'
+import { Counters } from './telemetry/counters.ts'
+import { Emitter } from './telemetry/emit.ts'
+import { Health } from './upstream/health.ts'
+import { Pools } from './upstream/pools.ts'
+
+export type DataPlanePorts = Readonly<{
+  /** These three stay open when the node stops. */
+  bus: Bus
+  link: ControlLink
+  sessions: SessionStore
+  clock: Clock
+  random: Random
+  logger: Logger
+}>
+
+export type RunningDataPlane = AsyncDisposable &
+  Readonly<{ port: number; opsPort: number; readiness: () => Readiness }>
+
+/** How often what no configuration names any more is let go, in milliseconds. */
+const TIDY_MS = 10_000
+
+export async function startDataPlane(
+  config: DataPlaneConfig,
+  ports: DataPlanePorts,
+): Promise<RunningDataPlane> {
+  const { bus, link, clock, random, logger } = ports
+  await using stack = new AsyncDisposableStack()
+  const folder = join(config.dataDir, 'node')
+  const { id: node } = await loadNodeId(folder)
+  const boot = randomUUID()
+  const subjects = subjectsOf(config.prefix)
+  const problems = new Problems(logger, clock)
+  const holder = new SnapshotHolder()
+  const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
+  const factors = new WeightFactors(slots.deployments)
+  const counters = new Counters(slots.lanes)
+  const emitter = stack.use(
+    new Emitter({ bus, subject: subjects.telemetry(node), node, boot, counters, clock }).start(),
+  )
+  const health = new Health(random, (edge) => emitter.edge(edge))
+  const pools = stack.use(new Pools())
+  const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key } = config.masterKey
+  const disk = new FileDiskCopy(folder, diskKey, clock)
+  const shared = { bus, subjects, link, clock, random, problems }
+  const follower = stack.use(await startFollowing({ ...shared, disk, holder, slots, vaultKey, commitKey }))
+  stack.use(followWeights({ ...shared, factors, key }))
+
+  const state = { isAccepting: true }
+  const statuses = new Map<number, number>()
+  const readiness = (): Readiness =>
+    state.isAccepting ? follower.readiness() : { ready: false, reason: 'stopping' }
+  const metrics = new Metrics()
+  addNodeMetrics(metrics, {
+    counters,
+    statuses,
+    follower,
+    emitter,
+    problems,
+    bus,
+    sessionFailures: () => ports.sessions.failures,
+  })
+  const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
+
+  const inference = inferencePorts(config, ports, { holder, factors, health, pools, counters, statuses })
+  const server = buildServer(inference)
+  await server.listen({ host: config.host, port: config.port })
+  const isAccepting = (): boolean => state.isAccepting
+  const reporter = stack.use(new Reporter({ ...shared, follower, node, boot, build: BUILD, isAccepting }))
+  stack.defer(async () => {
+    state.isAccepting = false
+    reporter.tell()
+    await drain(server, config.drainMs)
+  })
+  stack.use(tidying(holder, { follower, health, pools, counters }))
+  const port = listeningPort(server)
+  logger.info({ port, opsPort: ops.port, node, commit: holder.current?.commit ?? 0 }, 'data plane started')
+  const running = stack.move()
+  return { port, opsPort: ops.port, readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+type NodeParts = Readonly<{
+  holder: SnapshotHolder
+  factors: WeightFactors
+  health: Health
+  pools: Pools
+  counters: Counters
+  statuses: Map<number, number>
+}>
+
+function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
+  const { holder, factors, health, pools, counters, statuses } = parts
+  const { sessions, clock, logger, random } = ports
+  return {
+    holder,
+    authenticator: new Authenticator(config.masterKey.pepper),
+    factors,
+    health,
+    pools,
+    sessions,
+    clock,
+    logger,
+    seed: () => Math.floor(random() * 4_294_967_296),
+    newRequestId: requestIds(),
+    bodyLimit: config.bodyLimit,
+    requestTimeoutMs: config.requestTimeoutMs,
+    onFirst: (lane, firstMs) => counters.recordFirst(lane.slot, 'sse', firstMs),
+    onAttempt: ({ lane, outcome, firstMs, totalMs }, stream) => {
+      const total = outcome === 'cancelled' ? -1 : totalMs
+      counters.record(lane.slot, stream ? 'sse' : 'json', outcomeIndex(outcome), firstMs ?? -1, total)
+    },
+    onSettled: (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1),
+  }
+}
+
+/** While stopping: how often connections that have become idle are closed, in milliseconds. */
+const SWEEP_MS = 50
+
+/** Stops accepting, lets answers under way finish, and cuts what is not done in time. */
+async function drain(server: FastifyInstance, drainMs: number): Promise<void> {
+  const deadline = setTimeout(() => server.server.closeAllConnections(), drainMs)
+  // A connection whose answer has ended since is kept open by its client, and would be waited for.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), SWEEP_MS)
+  await server.close()
+  clearTimeout(deadline)
+  clearInterval(sweep)
+}
+
+type TidyParts = Readonly<{ follower: CatalogFollower; health: Health; pools: Pools; counters: Counters }>
+
+/** Lets go of connections and counters that no configuration names any more. */
+function tidying(holder: SnapshotHolder, { follower, health, pools, counters }: TidyParts): Disposable {
+  let tidied: RoutingSnapshot | null = null
+  const timer = setInterval(() => {
+    health.setNodes(follower.readout().fleetNodes)
+    const snapshot = holder.current
+    if (snapshot === null || snapshot === tidied) return
+    tidied = snapshot
+    const deployments = deploymentsOf(snapshot)
+    pools.keepOnly(deployments)
+    counters.keepOnly(new Set(deployments.flatMap(({ lanes }) => lanes.map(({ slot }) => slot))))
+  }, TIDY_MS)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+/** Every deployment a request could be sent to, with one of each provider's unlisted ones. */
+const deploymentsOf = (snapshot: RoutingSnapshot): Deployment[] =>
+  [...snapshot.providers.values()].flatMap((provider) => [...provider.deployments.values(), provider.pin('')])

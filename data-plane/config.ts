@@ -1,0 +1,83 @@
+/**
+ * A data-plane node's configuration, read once from the environment.
+ */
+import { z } from 'zod'
+import {
+  envInt,
+  envMasterKey,
+  envPort,
+  envPrefix,
+  envUrl,
+  loadEnv,
+  LogLevel,
+  type Env,
+} from '#contracts/process/env.ts'
+import type { MasterKey } from '#contracts/security/master-key.ts'
+import type { Result } from '#contracts/result.ts'
+
+/** What `startDataPlane` needs to know, whatever it runs on. */
+export type DataPlaneConfig = Readonly<{
+  /** Client traffic. 0 picks a free port. */
+  host: string
+  port: number
+  /** Health and metrics. */
+  opsHost: string
+  opsPort: number
+  /** The last good configuration is kept below it. */
+  dataDir: string
+  /** Of subjects on the bus and keys in Redis. */
+  prefix: string
+  masterKey: MasterKey
+  /** Largest request body, in bytes. */
+  bodyLimit: number
+  /** From a request's arrival until its answer must have begun, failovers included, in milliseconds. */
+  requestTimeoutMs: number
+  /** When stopping: how long answers under way may take to finish, in milliseconds. */
+  drainMs: number
+}>
+
+export type DataPlaneEnvironment = DataPlaneConfig &
+  Readonly<{ natsUrl: string; redisUrl: string | null; controlUrl: string; logLevel: string }>
+
+const MIB = 1024 * 1024
+
+const DataPlaneEnv = z
+  .object({
+    NATS_URL: envUrl('nats:', 'tls:'),
+    APIPROXY_NATS_PREFIX: envPrefix,
+    /** Without it sessions are kept in this process alone. */
+    REDIS_URL: envUrl('redis:', 'rediss:').optional(),
+    APIPROXY_CONTROL_URL: envUrl('http:', 'https:'),
+    APIPROXY_MASTER_KEY: envMasterKey,
+    APIPROXY_DATA_DIR: z.string().default('.apiproxy'),
+    APIPROXY_HOST: z.string().default('0.0.0.0'),
+    APIPROXY_PORT: envPort.default(8080),
+    APIPROXY_OPS_HOST: z.string().default('0.0.0.0'),
+    APIPROXY_OPS_PORT: envPort.default(8081),
+    /** Images travel as base64 inside the body; 32 MiB is what the large providers take. */
+    APIPROXY_BODY_LIMIT: envInt(1_024, 1_024 * MIB).default(32 * MIB),
+    /** The official SDKs give up after ten minutes themselves. */
+    APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
+    /** Kubernetes kills after 30 s. */
+    APIPROXY_DRAIN_MS: envInt(0, 600_000).default(20_000),
+    LOG_LEVEL: LogLevel.default('info'),
+  })
+  .transform((env) => ({
+    host: env.APIPROXY_HOST,
+    port: env.APIPROXY_PORT,
+    opsHost: env.APIPROXY_OPS_HOST,
+    opsPort: env.APIPROXY_OPS_PORT,
+    dataDir: env.APIPROXY_DATA_DIR,
+    prefix: env.APIPROXY_NATS_PREFIX,
+    masterKey: env.APIPROXY_MASTER_KEY,
+    bodyLimit: env.APIPROXY_BODY_LIMIT,
+    requestTimeoutMs: env.APIPROXY_REQUEST_TIMEOUT_MS,
+    drainMs: env.APIPROXY_DRAIN_MS,
+    natsUrl: env.NATS_URL,
+    redisUrl: env.REDIS_URL ?? null,
+    controlUrl: env.APIPROXY_CONTROL_URL,
+    logLevel: env.LOG_LEVEL,
+  }))
+
+export const readDataPlaneConfig = (env: Env): Result<DataPlaneEnvironment, readonly string[]> =>
+  loadEnv(DataPlaneEnv, env)

@@ -1,0 +1,89 @@
+/**
+ * What routing needs to know of an OpenAI chat request, read from its bytes.
+ *
+ * Pure. The body itself is never rebuilt: `patchRequest` replaces the model's span and leaves the rest.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { Problem } from '#contracts/errors.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import { keysOf, type ScanProblem } from '../json-scan.ts'
+import { skimTopLevel } from '../json-skim.ts'
+
+export type ChatRequest = Readonly<{
+  body: Buffer
+  model: string
+  stream: boolean
+  /** Where the model's JSON string stands in the body. */
+  modelStart: number
+  modelEnd: number
+  /** The caller asked for a stream by `Accept` alone: the body has to say so, too. */
+  addStream: boolean
+}>
+
+/** The model first: what `skimTopLevel` guards most. */
+const WANTED = keysOf('model', 'stream')
+
+const SCAN_PROBLEMS: Readonly<Record<ScanProblem, Problem>> = {
+  not_an_object: { code: 'malformed_json', message: 'The request body must be a JSON object.' },
+  malformed: { code: 'malformed_json', message: 'The request body is not valid JSON.' },
+  duplicate_key: { code: 'malformed_json', message: "The request body names 'model' or 'stream' twice." },
+  too_deep: { code: 'malformed_json', message: 'The request body is nested too deeply.' },
+}
+
+/** @param accept the `Accept` header; counts only when the body does not say `stream`. */
+export function readChatRequest(body: Buffer, accept: string | undefined): Result<ChatRequest, Problem> {
+  const spans = skimTopLevel(body, WANTED)
+  if (typeof spans === 'string') return err(SCAN_PROBLEMS[spans])
+  if (!isUtf8(body)) return err({ code: 'malformed_json', message: 'The request body is not valid UTF-8.' })
+
+  const [modelStart = -1, modelEnd = -1, streamStart = -1, streamEnd = -1] = spans
+  if (modelStart === -1) return err({ code: 'missing_model', param: 'model' })
+  const model = readString(body, modelStart, modelEnd)
+  if (model === null) {
+    return err({ code: 'invalid_value', param: 'model', message: "'model' must be a string." })
+  }
+  if (model === '') return err({ code: 'missing_model', param: 'model' })
+
+  const addStream = streamStart === -1 && accept?.includes('text/event-stream') === true
+  const stream = streamStart === -1 ? addStream : readSwitch(body, streamStart, streamEnd)
+  if (stream === null) {
+    return err({ code: 'invalid_value', param: 'stream', message: "'stream' must be true or false." })
+  }
+  return ok({ body, model, modelStart, modelEnd, stream, addStream })
+}
+
+function readString(body: Buffer, start: number, end: number): string | null {
+  if (body[start] !== 0x22) return null
+  const text = body.toString('utf8', start + 1, end - 1)
+  if (!text.includes('\\')) return text
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8', start, end))
+    return typeof value === 'string' ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** An explicit null is OpenAI's default, false. @returns null for anything but a boolean. */
+function readSwitch(body: Buffer, start: number, end: number): boolean | null {
+  const text = body.toString('latin1', start, end)
+  return text === 'true' ? true : text === 'false' || text === 'null' ? false : null
+}
+
+const ADD_STREAM = Buffer.from('{"stream":true,')
+
+/**
+ * @param modelJson the upstream's model name as a JSON string.
+ * @returns the body for that upstream; the very same buffer when nothing has to change.
+ */
+export function patchRequest(request: ChatRequest, modelJson: Buffer): Buffer {
+  const { body, modelStart, modelEnd } = request
+  const sameModel =
+    modelJson.length === modelEnd - modelStart &&
+    body.compare(modelJson, 0, modelJson.length, modelStart, modelEnd) === 0
+  if (sameModel && !request.addStream) return body
+  const model = sameModel ? body.subarray(modelStart, modelEnd) : modelJson
+  if (!request.addStream) return Buffer.concat([body.subarray(0, modelStart), model, body.subarray(modelEnd)])
+  const open = body.indexOf(0x7b) + 1
+  return Buffer.concat([ADD_STREAM, body.subarray(open, modelStart), model, body.subarray(modelEnd)])
+}

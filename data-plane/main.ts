@@ -1,0 +1,34 @@
+/**
+ * Entry of the data-plane process. The only file that reads the process's environment.
+ */
+import { readFile } from 'node:fs/promises'
+import { NatsBus } from '#contracts/bus/nats.ts'
+import { systemClock } from '#contracts/process/clock.ts'
+import { withSecretFiles } from '#contracts/process/env-files.ts'
+import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
+import { createLogger } from '#contracts/process/logger.ts'
+import { startDataPlane } from './app.ts'
+import { readDataPlaneConfig } from './config.ts'
+import { MemorySessionStore } from './sessions/store-memory.ts'
+import { RedisSessionStore } from './sessions/store-redis.ts'
+import { HttpControlLink } from '#contracts/fleet/control-http.ts'
+
+const env = orExit('data plane', await withSecretFiles(process.env, (path) => readFile(path, 'utf8')))
+const config = orExit('data plane', readDataPlaneConfig(env))
+const logger = createLogger('data-plane', config.logLevel)
+const clock = systemClock
+
+await runUntilSignal(logger, async () => {
+  await using stack = new AsyncDisposableStack()
+  const { natsUrl, redisUrl, prefix } = config
+  const onProblem = (message: string): void => logger.warn({}, message)
+  const bus = stack.use(
+    new NatsBus({ url: natsUrl, prefix, name: 'apiproxy-data-plane', replicas: 1, onProblem }),
+  )
+  const link = stack.use(new HttpControlLink({ url: config.controlUrl, token: config.masterKey.nodeToken }))
+  const sessions = stack.use(
+    redisUrl === null ? new MemorySessionStore() : new RedisSessionStore({ url: redisUrl, prefix, clock }),
+  )
+  stack.use(await startDataPlane(config, { bus, link, sessions, clock, random: Math.random, logger }))
+  return stack.move()
+})

@@ -1,0 +1,218 @@
+/**
+ * Catalog → routing snapshot. Runs off to the side after every batch of commits.
+ *
+ * Pure: what it needs from outside (opened secrets, discovered lists, slots) comes as arguments. A provider
+ * that cannot be compiled keeps its last good form and is named in `nacks`; the rest applies. Unchanged
+ * entities are reused from the snapshot before, so a change costs what it touched.
+ */
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { ClientKey } from '#contracts/catalog/client-key.ts'
+import type { Provider, ProviderState } from '#contracts/catalog/provider.ts'
+import type { Nack } from '#contracts/fleet/report.ts'
+import {
+  deploymentId,
+  providerStream,
+  type CredentialId,
+  type ProviderId,
+  type SecretId,
+} from '#contracts/ids.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import { endpointsOf } from '#contracts/catalog/endpoints.ts'
+import { modelList } from './model-list.ts'
+import type { Slots } from './slots.ts'
+import type {
+  Candidate,
+  CompiledProvider,
+  Deployment,
+  Lane,
+  Principal,
+  Route,
+  RoutingSnapshot,
+} from './snapshot.ts'
+
+export type CompileInput = Readonly<{
+  catalog: Catalog
+  /** State digest of the catalog. */
+  digest: string
+  /** Secrets opened so far. A credential whose secret is missing makes its provider unacceptable. */
+  secret: (id: SecretId) => string | undefined
+  /** Models each provider was seen to serve, beside those it declares. */
+  discovered: ReadonlyMap<ProviderId, readonly string[]>
+  slots: NodeSlots
+  /** The snapshot being replaced. */
+  previous: RoutingSnapshot | null
+}>
+
+/** Index spaces of this process. */
+export type NodeSlots = Readonly<{ deployments: Slots; providers: Slots; lanes: Slots }>
+
+/** Pinned models that nobody listed share one slot per provider: clients must not be able to grow tables. */
+const UNLISTED = '*'
+
+export function compileSnapshot(input: CompileInput): RoutingSnapshot {
+  const { catalog, previous } = input
+  const nacks: Nack[] = [...catalog.frozen].map(([stream, { commit, type, reason }]) => ({
+    commit,
+    stream,
+    reason: `${type}: ${reason}`.slice(0, 500),
+  }))
+  const providers = compileProviders(input, nacks)
+  const routes = compileRoutes(catalog, providers)
+  return {
+    source: catalog,
+    commit: catalog.commit,
+    epoch: catalog.epoch,
+    digest: input.digest,
+    routes,
+    providers,
+    keys: previous?.source.keys === catalog.keys ? previous.keys : compileKeys(catalog.keys.values()),
+    models: modelList(routes, previous?.models ?? null),
+    nacks,
+  }
+}
+
+function compileProviders(input: CompileInput, nacks: Nack[]): ReadonlyMap<ProviderId, CompiledProvider> {
+  const targets = targetsByProvider(input.catalog)
+  const compiled = new Map<ProviderId, CompiledProvider>()
+  for (const [id, provider] of input.catalog.providers) {
+    const listed = [...new Set([...provider.definition.models.static, ...(input.discovered.get(id) ?? [])])]
+    const before = input.previous?.providers.get(id)
+    const wanted = new Set([...(targets.get(id) ?? []), ...listed])
+    if (
+      before?.source === provider &&
+      sameNames(before.deployments, wanted) &&
+      sameList(before.listed, listed)
+    ) {
+      compiled.set(id, before)
+      continue
+    }
+    const result = compileProvider(provider, wanted, listed, input)
+    if (result.ok) compiled.set(id, result.value)
+    else {
+      nacks.push({ commit: provider.changedAt, stream: providerStream(id), reason: result.error })
+      if (before !== undefined) compiled.set(id, inState(before, provider.state))
+    }
+  }
+  return compiled
+}
+
+function targetsByProvider(catalog: Catalog): ReadonlyMap<ProviderId, ReadonlySet<string>> {
+  const targets = new Map<ProviderId, Set<string>>()
+  for (const model of catalog.models.values()) {
+    for (const target of model.targets) {
+      const models = targets.get(target.provider) ?? new Set()
+      targets.set(target.provider, models.add(target.model))
+    }
+  }
+  return targets
+}
+
+function sameNames(deployments: ReadonlyMap<string, Deployment>, wanted: ReadonlySet<string>): boolean {
+  return deployments.size === wanted.size && [...wanted].every((model) => deployments.has(model))
+}
+
+const sameList = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((model, at) => model === other[at])
+
+/** What cannot be taken over must not keep a provider in use that the operator has taken out of it. */
+function inState(before: CompiledProvider, state: ProviderState): CompiledProvider {
+  if (before.source.state === state) return before
+  return { ...before, source: { ...before.source, state }, accepts: state === 'enabled' }
+}
+
+function compileProvider(
+  provider: Provider,
+  wanted: ReadonlySet<string>,
+  listed: readonly string[],
+  { secret, slots }: CompileInput,
+): Result<CompiledProvider, string> {
+  const { definition } = provider
+  const endpoints = endpointsOf(definition.kind, definition.baseUrl)
+  const secrets: (readonly [CredentialId, number, string])[] = []
+  for (const credential of provider.credentials) {
+    const text = secret(credential.secretId)
+    if (text === undefined) return err(`the secret of credential ${credential.id} is not here yet`)
+    secrets.push([credential.id, credential.weight, text])
+  }
+  const retryable = definition.routing.retryableStatusCodes
+  const deployment = (model: string, slotName: string): Deployment => {
+    const id = deploymentId(provider.id, slotName)
+    const lane = (credential: CredentialId | null, weight: number, text: string | null): Lane => ({
+      slot: slots.lanes.of(laneName(provider.id, slotName, credential)),
+      credential,
+      weight,
+      headers: text === null ? [] : ['authorization', `Bearer ${text}`],
+    })
+    return {
+      id,
+      slot: slots.deployments.of(id),
+      provider: provider.id,
+      providerSlot: slots.providers.of(provider.id),
+      model,
+      modelJson: Buffer.from(JSON.stringify(model)),
+      modelHeader: encodeURI(model.toWellFormed()),
+      origin: endpoints.origin,
+      allowPrivate: definition.allowPrivate,
+      chatPath: endpoints.chatPath,
+      lanes: secrets.length === 0 ? [lane(null, 1, null)] : secrets.map((one) => lane(...one)),
+      timeouts: definition.timeouts,
+      retryable: retryable === undefined ? null : new Set(retryable),
+      maxQps: definition.routing.maxQps ?? Infinity,
+    }
+  }
+  return ok({
+    source: provider,
+    deployments: new Map([...wanted].map((model) => [model, deployment(model, model)])),
+    pin: (model) => deployment(model, UNLISTED),
+    listed,
+    accepts: provider.state === 'enabled',
+  })
+}
+
+/** Joins what a telemetry series is counted by; newlines occur in none of the parts. */
+export const laneName = (provider: ProviderId, model: string, credential: CredentialId | null): string =>
+  `${provider}\n${model}\n${credential ?? ''}`
+
+function compileRoutes(
+  catalog: Catalog,
+  providers: ReadonlyMap<ProviderId, CompiledProvider>,
+): ReadonlyMap<string, Route> {
+  const routes = new Map<string, Route>()
+  // Discovered groups first: a logical model of the same name replaces the group.
+  for (const provider of providers.values()) {
+    if (!provider.accepts) continue
+    for (const model of provider.listed) {
+      const deployment = provider.deployments.get(model)
+      if (deployment === undefined) continue
+      const candidate = { deployment, tier: 0, weight: provider.source.definition.routing.weight }
+      const others = routes.get(model)?.candidates ?? []
+      routes.set(model, { model, logical: false, candidates: [...others, candidate] })
+    }
+  }
+  for (const model of catalog.models.values()) {
+    const candidates = model.targets.flatMap((target): Candidate[] => {
+      const provider = providers.get(target.provider)
+      const deployment = provider?.deployments.get(target.model)
+      // Disabled: not there. Draining: there, but takes nothing new, as a weight of 0 says.
+      if (provider === undefined || deployment === undefined || provider.source.state === 'disabled')
+        return []
+      return [{ deployment, tier: target.tier, weight: provider.accepts ? target.weight : 0 }]
+    })
+    for (const name of [model.name, ...model.aliases])
+      routes.set(name, { model: model.name, logical: true, candidates })
+  }
+  return routes
+}
+
+function compileKeys(keys: Iterable<ClientKey>): ReadonlyMap<string, Principal> {
+  const compiled = new Map<string, Principal>()
+  for (const key of keys) {
+    const expiresAt = key.expiresAt ?? Infinity
+    if (key.previous !== null) {
+      const until = Math.min(expiresAt, key.previous.overlapUntil)
+      compiled.set(key.previous.digest, { keyId: key.id, state: key.state, expiresAt: until })
+    }
+    compiled.set(key.digest, { keyId: key.id, state: key.state, expiresAt })
+  }
+  return compiled
+}

@@ -1,0 +1,94 @@
+/**
+ * The routing snapshot: everything a request needs, looked up once, computed ahead, never changed.
+ *
+ * Pure data. `compile.ts` makes one per change of the catalog and the node swaps a single reference; a
+ * request keeps the snapshot it began with.
+ */
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { Provider, ProviderTimeouts } from '#contracts/catalog/provider.ts'
+import type { Nack } from '#contracts/fleet/report.ts'
+import type { CredentialId, DeploymentId, KeyId, ProviderId } from '#contracts/ids.ts'
+
+/** One credential of one deployment: what telemetry tells apart. */
+export type Lane = Readonly<{
+  /** Index into the telemetry counters. */
+  slot: number
+  /** Absent: the provider wants no credential. */
+  credential: CredentialId | null
+  weight: number
+  /** Headers of every request on this lane, ready to send: name, value, name, value… Holds the secret. */
+  headers: readonly string[]
+}>
+
+/** One upstream model at one provider: what a request is sent to. */
+export type Deployment = Readonly<{
+  id: DeploymentId
+  /** Index into health and weight-factor arrays. */
+  slot: number
+  provider: ProviderId
+  /** Index into per-provider arrays (pace). */
+  providerSlot: number
+  /** Upstream model, as the provider knows it. */
+  model: string
+  /** The model as a JSON string, ready to be spliced into a body. */
+  modelJson: Buffer
+  /** The model as a header value: names may hold characters that headers cannot. */
+  modelHeader: string
+  /** `https://host:port` of the connection pool. */
+  origin: string
+  allowPrivate: boolean
+  /** Path and query of the chat endpoint. */
+  chatPath: string
+  lanes: readonly Lane[]
+  timeouts: Readonly<ProviderTimeouts>
+  /** Statuses that move on to the next candidate, when the operator replaced our judgement. */
+  retryable: ReadonlySet<number> | null
+  /** Requests a second over the fleet; Infinity: no limit. */
+  maxQps: number
+}>
+
+export type Candidate = Readonly<{ deployment: Deployment; tier: number; weight: number }>
+
+/** A public name and who can serve it. */
+export type Route = Readonly<{
+  /** The logical model's own name, or the listed model. */
+  model: string
+  /** False: formed by itself from the providers that list the model. */
+  logical: boolean
+  candidates: readonly Candidate[]
+}>
+
+export type CompiledProvider = Readonly<{
+  source: Provider
+  /** Deployments by upstream model: targets of logical models and listed models. */
+  deployments: ReadonlyMap<string, Deployment>
+  /** Makes a deployment for a pinned model nobody listed. */
+  pin: (model: string) => Deployment
+  /** Models this provider lists, declared or discovered. */
+  listed: readonly string[]
+  accepts: boolean
+}>
+
+/** Who is calling, as far as the snapshot knows. */
+export type Principal = Readonly<{
+  keyId: KeyId
+  state: 'active' | 'suspended' | 'revoked'
+  /** Epoch milliseconds; Infinity: never. */
+  expiresAt: number
+}>
+
+export type ModelList = Readonly<{ body: Buffer; etag: string; byId: ReadonlyMap<string, Buffer> }>
+
+export type RoutingSnapshot = Readonly<{
+  source: Catalog
+  commit: number
+  epoch: number
+  digest: string
+  routes: ReadonlyMap<string, Route>
+  providers: ReadonlyMap<ProviderId, CompiledProvider>
+  /** By digest of the client key. */
+  keys: ReadonlyMap<string, Principal>
+  models: ModelList
+  /** Entities that could not be taken over and stay as they were. */
+  nacks: readonly Nack[]
+}>
