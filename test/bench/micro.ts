@@ -1,0 +1,176 @@
+/**
+ * `npm run bench:micro`: what single steps cost, in this process alone: those every request takes, and those
+ * a node takes when the configuration changes.
+ */
+import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import { foldCommits } from '#contracts/catalog/fold.ts'
+import { CHAIN_START, verifyCommit } from '#contracts/commit/chain.ts'
+import {
+  decodeCommit,
+  encodeCommit,
+  readCommit,
+  type Commit,
+  type WireCommit,
+} from '#contracts/commit/commit.ts'
+import { providerStream, providerId } from '#contracts/ids.ts'
+import { readChatRequest } from '#data-plane/dialects/openai-chat/read-request.ts'
+import { keysOf, scanTopLevel } from '#data-plane/dialects/json-scan.ts'
+import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
+import { compileSnapshot, type CompileInput } from '#data-plane/routing/compile.ts'
+import { diceOf } from '#data-plane/routing/dice.ts'
+import { rank } from '#data-plane/routing/rank.ts'
+import { Slots } from '#data-plane/routing/slots.ts'
+import { buildCommits } from '../arbitraries/commits.ts'
+import { candidate } from '../fakes/deployment.ts'
+import { keyIssued, providerRegistered } from '../model/log-builder.ts'
+import { chatBody, PHASES } from './phases.ts'
+
+/** One batch of calls takes about this long, and this many batches are timed, in milliseconds. */
+const BATCH_MS = 60
+const BATCHES = 7
+
+type Case = Readonly<{
+  what: string
+  unit: string
+  run: () => unknown
+  /** Units in one call. */ per?: number
+}>
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+/** Kept, so that no engine may leave the work out. */
+const results: { last: unknown } = { last: null }
+
+/** @returns nanoseconds a call: the median of the batches, and the fastest. */
+function time(run: () => unknown): Readonly<{ median: number; least: number }> {
+  const batch = (calls: number): number => {
+    const beganAt = performance.now()
+    for (let call = 0; call < calls; call++) results.last = run()
+    return performance.now() - beganAt
+  }
+  let calls = 1
+  // Grows until a batch is long enough; warms the compiler up on the way.
+  while (batch(calls) < BATCH_MS / 2) calls *= 2
+  const times = Array.from({ length: BATCHES }, () => (batch(calls) / calls) * 1e6).sort((a, b) => a - b)
+  return { median: times[BATCHES >> 1] ?? 0, least: times[0] ?? 0 }
+}
+
+function* requestCases(): Generator<Case> {
+  const dice = diceOf(1)
+  const healthy = { factor: 1, ejected: false }
+  for (const count of [1, 8, 100]) {
+    const candidates = Array.from({ length: count }, (_, at) => candidate(`p${at}`, { weight: 1 + (at % 5) }))
+    const input = { standing: () => healthy, random: dice, sticky: null }
+    yield { what: `rank ${count} candidates`, unit: 'request', run: () => rank(candidates, input) }
+  }
+  const wanted = keysOf('model', 'stream')
+  const [small, large] = ['sat', 'big100k'].map((name) => {
+    const phase = PHASES.find((one) => one.name === name)
+    return phase === undefined ? Buffer.alloc(0) : chatBody(phase.model, phase)
+  }) as [Buffer, Buffer]
+  yield { what: 'scan a body of 700 B', unit: 'request', run: () => scanTopLevel(small, wanted) }
+  yield { what: 'scan a body of 100 KB', unit: 'request', run: () => scanTopLevel(large, wanted) }
+  yield { what: 'skim a body of 100 KB', unit: 'request', run: () => skimTopLevel(large, wanted) }
+  yield {
+    what: 'JSON.parse the same 100 KB',
+    unit: 'request',
+    run: () => JSON.parse(large.toString()) as unknown,
+  }
+  yield { what: 'read a request of 700 B', unit: 'request', run: () => readChatRequest(small, undefined) }
+  yield { what: 'read a request of 100 KB', unit: 'request', run: () => readChatRequest(large, undefined) }
+}
+
+const PROVIDERS = 1_000
+const KEYS = 10_000
+const EVENTS = 100_000
+
+function* configurationCases(): Generator<Case> {
+  const registered = Array.from({ length: PROVIDERS }, (_, at) => providerRegistered(`provider-${at}`))
+  const issued = Array.from({ length: KEYS }, (_, at) => keyIssued(`key_${at}`))
+  const large = folded([...registered, ...issued])
+  yield {
+    what: `compile ${PROVIDERS} providers and ${KEYS} keys`,
+    unit: 'snapshot',
+    run: () => compileSnapshot(compileInput(large)),
+  }
+  const fresh = compileInput(large)
+  const previous = compileSnapshot(fresh)
+  const changed = { ...fresh, previous, catalog: foldCommits(large, [commitOf(2, [renamed(7)])]) }
+  yield { what: '… again after one provider changed', unit: 'snapshot', run: () => compileSnapshot(changed) }
+
+  const history = historyOf(EVENTS)
+  yield {
+    what: `fold ${EVENTS} events`,
+    unit: 'event',
+    per: EVENTS,
+    run: () => foldCommits(EMPTY_CATALOG, history),
+  }
+  const wires = buildCommits(Array.from({ length: 1_000 }, (_, at) => [renamed(at % PROVIDERS)]))
+  yield { what: 'verify a commit', unit: 'commit', per: wires.length, run: () => verifyAll(wires) }
+  const texts = wires.map(encodeCommit)
+  yield {
+    what: 'decode and read a commit',
+    unit: 'commit',
+    per: texts.length,
+    run: () => texts.map(decodedAndRead),
+  }
+}
+
+const renamed = (at: number): CatalogEvent => ({
+  type: 'ProviderRenamed',
+  stream: providerStream(providerId(`provider-${at}`)),
+  body: { name: `Provider ${at}, by another name` },
+})
+
+/** Registrations first, then one change after the other. */
+function historyOf(events: number): readonly Commit[] {
+  const first = Array.from({ length: PROVIDERS }, (_, at) => providerRegistered(`provider-${at}`))
+  const later = Array.from({ length: events - PROVIDERS }, (_, at) => renamed(at % PROVIDERS))
+  return [...first, ...later].map((event, at) => commitOf(at + 1, [event]))
+}
+
+function commitOf(commit: number, events: readonly CatalogEvent[]): Commit {
+  const recorded = events.map((event, at) => ({ ...event, version: at + 1, commit }))
+  return { commit, epoch: 1, at: 0, chain: CHAIN_START, events: recorded }
+}
+
+const folded = (events: readonly CatalogEvent[]): Catalog => foldCommits(EMPTY_CATALOG, [commitOf(1, events)])
+
+const compileInput = (catalog: Catalog): CompileInput => ({
+  catalog,
+  digest: '',
+  secret: () => 'secret',
+  discovered: new Map(),
+  slots: { deployments: new Slots(), providers: new Slots(), lanes: new Slots() },
+  previous: null,
+})
+
+function decodedAndRead(text: string): Commit {
+  const wire = decodeCommit(text)
+  if (!wire.ok) throw new Error(wire.error)
+  return readCommit(wire.value)
+}
+
+function verifyAll(wires: readonly WireCommit[]): number {
+  let prev = CHAIN_START
+  let valid = 0
+  for (const wire of wires) {
+    if (verifyCommit(wire, prev).ok) valid += 1
+    prev = wire.chain
+  }
+  if (valid !== wires.length) throw new Error(`${wires.length - valid} commits do not verify`)
+  return valid
+}
+
+print(
+  `${'step'.padEnd(42)}${'median'.padStart(14)}${'least'.padStart(14)}   nanoseconds, Node ${process.version}`,
+)
+for (const cases of [requestCases, configurationCases]) {
+  for (const { what, unit, run, per = 1 } of cases()) {
+    const { median, least } = time(run)
+    const show = (nanoseconds: number): string =>
+      (nanoseconds / per).toFixed(nanoseconds / per < 100 ? 1 : 0).padStart(14)
+    print(`${what.padEnd(42)}${show(median)}${show(least)}   per ${unit}`)
+  }
+}

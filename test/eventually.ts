@@ -1,0 +1,14 @@
+/**
+ * Waits for what another process or connection does, where no event says that it is done.
+ */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+  what = 'it',
+): Promise<void> {
+  const giveUpAt = performance.now() + withinMs
+  while (!(await condition())) {
+    if (performance.now() > giveUpAt) throw new Error(`${what} did not happen within ${withinMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The request path of a data-plane node on a real port, with the configuration a test gives it: everything
+ * but the following of the log.
+ */
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import type { ProviderDefinitionInput } from '#contracts/catalog/provider.ts'
+import { clientKeyStream, keyId, modelName, modelStream } from '#contracts/ids.ts'
+import { systemClock, type Clock } from '#contracts/process/clock.ts'
+import { listeningPort } from '#contracts/process/health.ts'
+import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
+import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import { Authenticator } from '#data-plane/admission/principal.ts'
+import { requestIds } from '#data-plane/api/request-id.ts'
+import { compileSnapshot, type NodeSlots } from '#data-plane/routing/compile.ts'
+import { WeightFactors } from '#data-plane/routing/factors.ts'
+import { Slots } from '#data-plane/routing/slots.ts'
+import { buildServer } from '#data-plane/server.ts'
+import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
+import type { SessionStore } from '#data-plane/sessions/store.ts'
+import { SnapshotHolder } from '#data-plane/sync/holder.ts'
+import type { AttemptRecord } from '#data-plane/upstream/failover.ts'
+import { Health } from '#data-plane/upstream/health.ts'
+import { Pools } from '#data-plane/upstream/pools.ts'
+import { credentialAdded, providerRegistered, TestLog } from '../model/log-builder.ts'
+
+/** A client key that is always known. */
+export const KEY = 'sk-client'
+const PEPPER = 'pepper'
+
+export type GatewayProvider = Readonly<{
+  baseUrl: string
+  /** Absent: one. Ids of secrets; the secret itself is `sk-<id>`. */
+  credentials?: readonly string[]
+  definition?: Partial<ProviderDefinitionInput>
+}>
+
+/** `provider/upstream model`, in tiers: the first is tried first. */
+export type GatewayModels = Readonly<Record<string, readonly string[]>>
+
+export type GatewayOptions = Readonly<{
+  providers: Readonly<Record<string, GatewayProvider>>
+  models?: GatewayModels
+  /** Beside `KEY`. */
+  keys?: readonly CatalogEvent[]
+  /** What a secret is; absent: `sk-<id>`. */
+  secret?: (id: string) => string
+  bodyLimit?: number
+  requestTimeoutMs?: number
+  sessions?: SessionStore
+  clock?: Clock
+}>
+
+/** Deadlines that a test can wait for. */
+const SHORT_TIMEOUTS = { connectMs: 500, answerMs: 1_000, firstTokenMs: 1_000, idleMs: 1_000 } as const
+
+export class Gateway implements AsyncDisposable {
+  /** As a client's SDK takes it. */
+  readonly baseUrl: string
+  readonly port: number
+  readonly server: ReturnType<typeof buildServer>
+  readonly health: Health
+  readonly holder = new SnapshotHolder()
+  /** Attempts in the order they ended. */
+  readonly attempts: AttemptRecord[] = []
+  /** Status told to each client, in the order the requests ended; 499: it had left. */
+  readonly settled: number[] = []
+  readonly warnings: LogFields[] = []
+  readonly errors: LogFields[] = []
+  readonly #stack: AsyncDisposableStack
+
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(options)
+    await gateway.server.listen({ host: '127.0.0.1', port: 0 })
+    Object.assign(gateway, { port: listeningPort(gateway.server) })
+    Object.assign(gateway, { baseUrl: `http://127.0.0.1:${gateway.port}/v1` })
+    return gateway
+  }
+
+  private constructor(options: GatewayOptions) {
+    this.baseUrl = ''
+    this.port = 0
+    this.#stack = new AsyncDisposableStack()
+    const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
+    const { bodyLimit = 1024 * 1024, requestTimeoutMs = 10_000, clock = systemClock } = options
+    this.health = new Health(
+      () => 0.5,
+      () => undefined,
+    )
+    this.#swap(options, slots)
+    let seed = 0
+    this.server = buildServer({
+      holder: this.holder,
+      authenticator: new Authenticator(PEPPER),
+      factors: new WeightFactors(slots.deployments),
+      health: this.health,
+      pools: this.#stack.use(new Pools()),
+      sessions: options.sessions ?? this.#stack.use(new MemorySessionStore()),
+      clock,
+      logger: this.#logger(),
+      seed: () => (seed += 1),
+      newRequestId: requestIds(),
+      bodyLimit,
+      requestTimeoutMs,
+      onFirst: () => undefined,
+      onAttempt: (record) => void this.attempts.push(record),
+      onSettled: (status) => void this.settled.push(status),
+    })
+    this.#stack.defer(async () => {
+      this.server.server.closeAllConnections()
+      await this.server.close()
+    })
+  }
+
+  /** `provider:outcome` of each attempt so far. */
+  get outcomes(): readonly string[] {
+    return this.attempts.map(({ deployment, outcome }) => `${deployment.provider}:${outcome}`)
+  }
+
+  /** Forgets what was recorded. What was learned about providers stays; see `forgive`. */
+  forget(): void {
+    for (const list of [this.attempts, this.settled, this.warnings, this.errors]) list.length = 0
+  }
+
+  /** Every deployment and credential is as good as new. */
+  forgive(): void {
+    for (const provider of this.holder.current?.providers.values() ?? []) {
+      for (const deployment of provider.deployments.values()) {
+        for (const lane of deployment.lanes) this.health.succeeded(deployment, lane, Infinity)
+      }
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync()
+  }
+
+  #swap(options: GatewayOptions, slots: NodeSlots): void {
+    const log = new TestLog()
+    const secret = options.secret ?? ((id: string) => `sk-${id}`)
+    for (const [id, { baseUrl, credentials = [`${id}-1`], definition = {} }] of Object.entries(
+      options.providers,
+    )) {
+      const own = { baseUrl, allowPrivate: true, timeouts: SHORT_TIMEOUTS, ...definition }
+      log.append([providerRegistered(id, own), ...credentials.map((name) => credentialAdded(id, name))])
+    }
+    for (const [name, targets] of Object.entries(options.models ?? {}))
+      log.append([modelCreated(name, targets)])
+    log.append([issued('key_client', KEY), ...(options.keys ?? [])])
+    const snapshot = {
+      catalog: log.catalog(),
+      digest: log.digest(),
+      discovered: new Map(),
+      slots,
+      previous: null,
+      secret,
+    }
+    this.holder.swap(compileSnapshot(snapshot))
+  }
+
+  #logger(): Logger {
+    return {
+      ...silentLogger,
+      warn: (fields) => void this.warnings.push(fields),
+      error: (fields) => void this.errors.push(fields),
+    }
+  }
+}
+
+function modelCreated(name: string, targets: readonly string[]): CatalogEvent {
+  const body = targets.map((target, tier) => {
+    const slash = target.indexOf('/')
+    return { provider: target.slice(0, slash), model: target.slice(slash + 1), weight: 1, tier }
+  })
+  return {
+    type: 'LogicalModelCreated',
+    stream: modelStream(modelName(name)),
+    body: { name, origin: 'api', targets: body, aliases: [] },
+  }
+}
+
+/** @param expiresAt epoch milliseconds; null: never. */
+export function issued(id: string, token: string, expiresAt: number | null = null): CatalogEvent {
+  const body = {
+    origin: 'api' as const,
+    name: id,
+    digest: clientKeyDigest(PEPPER, token),
+    prefix: 'sk',
+    expiresAt,
+  }
+  return { type: 'ClientKeyIssued', stream: clientKeyStream(keyId(id)), body }
+}

@@ -1,0 +1,162 @@
+/**
+ * Memory stays flat: mixed traffic with faults of every kind, changes of the configuration, and restarts of
+ * NATS and Redis, for as long as asked.
+ *
+ *     node test/runs/soak.ts --minutes 30 --clients 24 --seed 1
+ *
+ * Ends with the memory of every process at the beginning and the end, and its slope over the last two thirds.
+ */
+import { readFile } from 'node:fs/promises'
+import { diceOf } from '#data-plane/routing/dice.ts'
+import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
+import { behaviours, type Behaviour } from '../fakes/behaviour.ts'
+import { FakeProvider } from '../fakes/provider.ts'
+import { oneOf } from '../faults/dice.ts'
+import { conclude, readOptions, say } from './options.ts'
+
+const options = readOptions({ minutes: 30, clients: 24, nodes: 2, seed: 1, sampleS: 10, boundMbPerHour: 20 })
+const random = diceOf(options.seed)
+const endAt = performance.now() + options.minutes * 60_000
+const isOver = (): boolean => performance.now() > endAt
+
+await using healthy = await FakeProvider.start()
+await using faulty = await FakeProvider.start()
+await using cluster = await Cluster.start({ nodes: options.nodes })
+const versions = new Map<string, number>()
+for (const [id, { baseUrl }] of [
+  ['healthy', healthy],
+  ['faulty', faulty],
+] as const) {
+  const timeouts = { connectMs: 500, answerMs: 2_000, firstTokenMs: 2_000, idleMs: 1_000 }
+  const definition = { name: id, kind: 'openai' as const, baseUrl, allowPrivate: true, timeouts }
+  versions.set(
+    id,
+    (await cluster.admin.providers.register.mutate({ id, definition, credentials: [{ apiKey: `sk-${id}` }] }))
+      .version,
+  )
+}
+const { commitNo } = await cluster.admin.models.create.mutate({
+  name: 'chat',
+  targets: [
+    { provider: 'healthy', model: 'fake-model' },
+    { provider: 'faulty', model: 'fake-model' },
+  ],
+})
+await cluster.served(commitNo)
+say(`${options.nodes} nodes, ${options.clients} clients, ${options.minutes} minutes`)
+
+const FAULTS: readonly Behaviour[] = [
+  behaviours.ok,
+  behaviours.throttled('1'),
+  behaviours.badKey,
+  behaviours.unpaid,
+  { status: 500 },
+  { status: 503 },
+  { hang: 'before-headers' },
+  { hang: 'after-headers' },
+  { hang: 2 },
+  { cut: { at: 'before-headers', how: 'reset' } },
+  { cut: { at: 120 } },
+  { cut: { at: 300, how: 'reset' } },
+  { body: '<html>not json</html>' },
+  { beforeHeadersMs: 300 },
+]
+const statuses = new Map<number, number>()
+const samples: { at: number; rss: ReadonlyMap<string, number> }[] = []
+const kept = [
+  every(1_000, () => {
+    faulty.byDefault(oneOf(random, FAULTS))
+    for (const provider of [healthy, faulty]) provider.requests.length = 0
+  }),
+  every(2_000, changeWeight),
+  every(60_000, () => oneOf(random, [cluster.nats.server, cluster.redis.server]).restart()),
+  every(options.sampleS * 1_000, sample),
+]
+await Promise.all(Array.from({ length: options.clients }, keepAsking))
+for (const timer of kept) clearInterval(timer)
+await sample()
+
+say(
+  `answers by status (0: the client left or was cut off): ${[...statuses].map(([status, count]) => `${status}: ${count}`).join(', ')}`,
+)
+const problems: string[] = []
+for (const name of samples[0]!.rss.keys()) {
+  const points = samples
+    .slice(Math.floor(samples.length / 3))
+    .map(({ at, rss }) => [at / 3_600_000, rss.get(name) ?? 0] as const)
+  const slope = slopeOf(points)
+  say(
+    `${name}: ${samples[0]!.rss.get(name)!.toFixed(0)} MB at first, ${points.at(-1)![1].toFixed(0)} MB at last, ${slope.toFixed(1)} MB an hour`,
+  )
+  if (slope > options.boundMbPerHour && options.minutes >= 30)
+    problems.push(`${name} grows by ${slope.toFixed(1)} MB an hour`)
+}
+conclude(problems)
+
+async function keepAsking(): Promise<void> {
+  while (!isOver()) {
+    const node = oneOf(random, cluster.nodes)
+    const stream = random() < 0.5
+    // One in ten clients leaves early; one in three names a session.
+    const signal = AbortSignal.timeout(random() < 0.1 ? 30 : 20_000)
+    const session: Record<string, string> =
+      random() < 0.3 ? { 'x-session-id': `session-${Math.floor(random() * 500)}` } : {}
+    let status = 0
+    try {
+      const answer = await fetch(`${node.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${CLIENT_KEY}`, ...session },
+        body: JSON.stringify({
+          model: 'chat',
+          stream,
+          messages: [{ role: 'user', content: 'x'.repeat(Math.floor(random() * 20_000)) }],
+        }),
+        signal,
+      })
+      await answer.arrayBuffer()
+      status = answer.status
+    } catch {
+      // Left early, or the answer was cut off after it had begun.
+    }
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  }
+}
+
+async function changeWeight(): Promise<void> {
+  const id = oneOf(random, ['healthy', 'faulty'])
+  const change = {
+    id,
+    expectedVersion: versions.get(id) ?? 1,
+    definition: { routing: { weight: Math.ceil(random() * 1_000) } },
+  }
+  versions.set(id, (await cluster.admin.providers.update.mutate(change)).version)
+}
+
+async function sample(): Promise<void> {
+  const roles = [
+    ...cluster.nodes.map(({ role }) => role),
+    cluster.control,
+    ...(cluster.prober === null ? [] : [cluster.prober]),
+  ]
+  const rss = await Promise.all(roles.map(async (role) => [role.name, await rssMb(role.pid)] as const))
+  samples.push({ at: performance.now(), rss: new Map(rss) })
+  if (samples.length % 6 === 1) say(rss.map(([name, mb]) => `${name} ${mb.toFixed(0)} MB`).join(', '))
+}
+
+async function rssMb(pid: number): Promise<number> {
+  const pages = Number((await readFile(`/proc/${pid}/statm`, 'latin1')).split(' ')[1])
+  return (pages * 4_096) / 1_048_576
+}
+
+/** Least squares, in units of y per unit of x. */
+function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const mean = (at: 0 | 1): number => points.reduce((sum, point) => sum + point[at], 0) / points.length
+  const [x, y] = [mean(0), mean(1)]
+  const over = points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0)
+  return over / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0)
+}
+
+/** What fails in between is part of the soak. */
+function every(ms: number, work: () => void | Promise<void>): NodeJS.Timeout {
+  return setInterval(() => void Promise.resolve(work()).catch(() => undefined), ms)
+}
