@@ -35,6 +35,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'LogicalModelAliasRemoved.v1.json': '81f2cce0162a99d2',
   'LogicalModelCreated.v1.json': '255f713b84cce91f',
   'LogicalModelRetired.v1.json': 'fd532f40bbf85580',
+  'ProviderDialectsSet.v1.json': '9ce8a88b4bbfff24',
   'ProviderDisabled.v1.json': '08264c4ac0b5819c',
   'ProviderDrainCancelled.v1.json': '17a16925d722671f',
   'ProviderDrainStarted.v1.json': '8734fa754579cd1d',
@@ -48,8 +49,10 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'ProviderRenamed.v1.json': '05c66ed19405b784',
   'ProviderRoutingSet.v1.json': 'd739a54e082473df',
   'ProviderTimeoutsSet.v1.json': '31d40c4c50b2c857',
+  'RegionPreferenceSet.v1.json': 'b191b63c6c7920f4',
   'RouteTargetsSet.v1.json': '5652c5ed0e3988a5',
   'RouteWeightsSet.v1.json': '48f9ec6206a2df9e',
+  'RoutingStrategySet.v1.json': '75727b63a1fe819a',
 }
 
 type Golden = Readonly<{ type: string; version: number; stream: string; body: unknown }>
@@ -197,6 +200,10 @@ describe('event types', () => {
     ['LogicalModelCreated', 'targets.0.tier', 1.5],
     ['ClientKeyIssued', 'digest', 'short'],
     ['ClientKeyIssued', 'expiresAt', -1],
+    ['LogicalModelCreated', 'strategy', 'fastest'],
+    ['RoutingStrategySet', 'strategy', null],
+    ['RegionPreferenceSet', 'region', ''],
+    ['ProviderDialectsSet', 'dialects.0', 'smalltalk'],
     ['EpochAdvanced', 'epoch', 1],
   ] as const)('%s refuses %s = %s', (type, path, value) => {
     const body = structuredClone(golden(type).body) as Record<string, unknown>

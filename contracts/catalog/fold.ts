@@ -143,6 +143,7 @@ function providerChanges(provider: Provider, event: RecordedEvent): Partial<Prov
   switch (event.type) {
     case 'ProviderRenamed':
     case 'ProviderEndpointChanged':
+    case 'ProviderDialectsSet':
     case 'ProviderEgressPolicySet':
     case 'ProviderRoutingSet':
     case 'ProviderTimeoutsSet':
@@ -188,12 +189,15 @@ function credentialsAfter(
 function applyModelEvent(draft: Draft, nameText: string, event: RecordedEvent): void {
   const name = modelName(nameText)
   if (event.type === 'LogicalModelCreated') {
+    const { origin, targets, aliases, strategy, region } = event.body
     draft.models.write.set(name, {
       name,
       version: event.version,
-      origin: event.body.origin,
-      targets: event.body.targets.map(asTarget),
-      aliases: event.body.aliases.map(modelName),
+      origin,
+      targets: targets.map(asTarget),
+      aliases: aliases.map(modelName),
+      ...(strategy === undefined ? {} : { strategy }),
+      ...(region === undefined ? {} : { region }),
       createdAt: event.commit,
       changedAt: event.commit,
     })
@@ -222,6 +226,10 @@ function modelChanges(model: LogicalModel, event: RecordedEvent): Partial<Logica
           return named === undefined ? target : { ...target, weight: named.weight }
         }),
       }
+    case 'RoutingStrategySet':
+      return { strategy: event.body.strategy }
+    case 'RegionPreferenceSet':
+      return { region: event.body.region }
     case 'LogicalModelAliasAdded': {
       const alias = modelName(event.body.alias)
       return { aliases: [...model.aliases.filter((other) => other !== alias), alias] }

@@ -15,6 +15,10 @@ export const ProviderIdText = z
 export const ProviderKind = z.enum(['openai', 'anthropic', 'gemini'])
 export type ProviderKind = z.infer<typeof ProviderKind>
 
+/** A wire format of requests and answers. */
+export const Dialect = z.enum(['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'])
+export type Dialect = z.infer<typeof Dialect>
+
 /** As the official SDKs write it: `https://host/v1`. A query string is kept and sent with every call. */
 export const BaseUrl = z
   .string()
@@ -67,6 +71,8 @@ export const ProviderRouting = z.strictObject({
   retryableStatusCodes: z.array(z.int().min(400).max(599)).max(50).optional(),
   /** Requests a second, over the whole fleet. */
   maxQps: z.number().positive().max(1_000_000).optional(),
+  /** Requests under way at once, over the whole fleet. */
+  maxConcurrency: z.int().positive().max(1_000_000).optional(),
   /** Price in US dollars per million input and output tokens. */
   costInput: z.number().nonnegative().max(1_000_000).optional(),
   costOutput: z.number().nonnegative().max(1_000_000).optional(),
@@ -88,10 +94,14 @@ export type ProviderModels = z.infer<typeof ProviderModels>
 export const Origin = z.enum(['api', 'declared'])
 export type Origin = z.infer<typeof Origin>
 
+/** What a provider speaks natively, the best first; empty: what its kind and host are known for. */
+export const ProviderDialects = z.array(Dialect).max(4)
+
 export const ProviderDefinition = z.strictObject({
   name: z.string().min(1).max(200),
   kind: ProviderKind,
   baseUrl: BaseUrl,
+  dialects: ProviderDialects.optional(),
   /** May the address be loopback or private? False for everything made through the API by default. */
   allowPrivate: z.boolean().default(false),
   routing: ProviderRouting.prefault({}),
@@ -138,6 +148,7 @@ export const providerEvents = {
   ProviderRegistered: z.strictObject({ origin: Origin, definition: ProviderDefinition }),
   ProviderRenamed: z.strictObject({ name: z.string().min(1).max(200) }),
   ProviderEndpointChanged: z.strictObject({ kind: ProviderKind, baseUrl: BaseUrl }),
+  ProviderDialectsSet: z.strictObject({ dialects: ProviderDialects }),
   ProviderEgressPolicySet: z.strictObject({ allowPrivate: z.boolean() }),
   ProviderRoutingSet: z.strictObject({ routing: ProviderRouting }),
   ProviderTimeoutsSet: z.strictObject({ timeouts: ProviderTimeouts }),

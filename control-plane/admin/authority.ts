@@ -24,6 +24,8 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['models.create', 'write'],
   ['models.setTargets', 'write'],
   ['models.setWeights', 'write'],
+  ['models.setStrategy', 'write'],
+  ['models.setRegion', 'write'],
   ['models.addAlias', 'write'],
   ['models.removeAlias', 'write'],
   ['models.retire', 'write'],

@@ -3,10 +3,10 @@
  *
  * Pure.
  */
-import type { RouteTarget } from '#contracts/catalog/model.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
-import type { ModelName, ProviderId } from '#contracts/ids.ts'
+import type { ProviderId } from '#contracts/ids.ts'
 import type { Secret } from '#contracts/security/secret.ts'
+import type { WantedModel } from '../commands/command.ts'
 
 export type DeclaredCredential = Readonly<{ secret: Secret; label: string | null; weight: number }>
 
@@ -16,11 +16,7 @@ export type Declaration = Readonly<{
     definition: ProviderDefinition
     credentials: readonly DeclaredCredential[]
   }>[]
-  models: readonly Readonly<{
-    name: ModelName
-    targets: readonly RouteTarget[]
-    aliases: readonly ModelName[]
-  }>[]
+  models: readonly WantedModel[]
   keys: readonly Readonly<{ name: string; token: Secret }>[]
 }>
 

@@ -61,6 +61,8 @@ const FIELDS = [
   'STATIC_MODELS',
   'RETRYABLE_STATUS_CODES',
   'MAX_QPS',
+  'MAX_CONCURRENCY',
+  'DIALECTS',
   'COST_INPUT',
   'COST_OUTPUT',
 ] as const
@@ -133,6 +135,7 @@ function readGeneral(env: Env, id: string, problems: string[]): Declaration['pro
     weight: numberOf('WEIGHT'),
     region: get('REGION'),
     maxQps: numberOf('MAX_QPS'),
+    maxConcurrency: numberOf('MAX_CONCURRENCY'),
     costInput: numberOf('COST_INPUT'),
     costOutput: numberOf('COST_OUTPUT'),
     retryableStatusCodes: statusCodes === undefined ? undefined : readStatusCodes(statusCodes),
@@ -142,6 +145,7 @@ function readGeneral(env: Env, id: string, problems: string[]): Declaration['pro
     name: get('NAME') ?? known?.name ?? id,
     kind: get('KIND') ?? known?.kind ?? 'openai',
     baseUrl: baseUrl ?? 'https://missing.invalid',
+    ...present({ dialects: readNames(get('DIALECTS')) }),
     // A local vLLM or Ollama is a normal provider for whoever controls the environment.
     allowPrivate: true,
     routing: present(routing),
@@ -173,12 +177,14 @@ function fieldOf(path: string): Field {
   const [first, second] = path.split('.')
   if (first === 'name') return 'NAME'
   if (first === 'kind') return 'KIND'
+  if (first === 'dialects') return 'DIALECTS'
   if (first === 'models') return second === 'path' ? 'MODELS_PATH' : 'STATIC_MODELS'
   if (first !== 'routing') return 'BASE_URL'
   const fields: Readonly<Record<string, Field>> = {
     weight: 'WEIGHT',
     region: 'REGION',
     maxQps: 'MAX_QPS',
+    maxConcurrency: 'MAX_CONCURRENCY',
     costInput: 'COST_INPUT',
     costOutput: 'COST_OUTPUT',
   }

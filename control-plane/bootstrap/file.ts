@@ -80,10 +80,12 @@ function toDeclaration(file: ConfigFile): Declaration {
           : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight },
       ),
     })),
-    models: Object.entries(file.models).map(([name, { targets, aliases }]) => ({
+    models: Object.entries(file.models).map(([name, { targets, aliases, strategy, region }]) => ({
       name: modelName(name),
       targets: targets.map((target) => ({ ...target, provider: providerId(target.provider) })),
       aliases: aliases.map(modelName),
+      strategy: strategy ?? null,
+      region: region ?? null,
     })),
     keys: file.keys.map(({ name, key }) => ({ name, token: new Secret(key) })),
   }

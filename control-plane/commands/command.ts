@@ -3,7 +3,7 @@
  *
  * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
  */
-import type { RouteTarget } from '#contracts/catalog/model.ts'
+import type { RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import {
   clientKeyStream,
@@ -44,13 +44,17 @@ export type ProviderCommand =
       Readonly<{ type: 'AddCredential' | 'RotateCredential'; id: ProviderId; credential: NewCredential }>)
   | (Expecting & Readonly<{ type: 'RevokeCredential'; id: ProviderId; credentialId: CredentialId }>)
 
+/** A logical model as it should be; null: as it is by default. */
+export type WantedModel = Readonly<{
+  name: ModelName
+  targets: readonly RouteTarget[]
+  aliases: readonly ModelName[]
+  strategy: RoutingStrategy | null
+  region: string | null
+}>
+
 export type ModelCommand =
-  | Readonly<{
-      type: 'CreateModel'
-      name: ModelName
-      targets: readonly RouteTarget[]
-      aliases: readonly ModelName[]
-    }>
+  | (WantedModel & Readonly<{ type: 'CreateModel' }>)
   | (Expecting & Readonly<{ type: 'SetTargets'; name: ModelName; targets: readonly RouteTarget[] }>)
   | (Expecting &
       Readonly<{
@@ -58,6 +62,8 @@ export type ModelCommand =
         name: ModelName
         weights: readonly Readonly<{ provider: ProviderId; model: string; weight: number }>[]
       }>)
+  | (Expecting & Readonly<{ type: 'SetStrategy'; name: ModelName; strategy: RoutingStrategy }>)
+  | (Expecting & Readonly<{ type: 'SetRegion'; name: ModelName; region: string | null }>)
   | (Expecting & Readonly<{ type: 'AddAlias' | 'RemoveAlias'; name: ModelName; alias: ModelName }>)
   | (Expecting & Readonly<{ type: 'RetireModel'; name: ModelName }>)
 
@@ -82,11 +88,7 @@ export type DeclaredState = Readonly<{
     definition: ProviderDefinition
     credentials: readonly NewCredential[]
   }>[]
-  models: readonly Readonly<{
-    name: ModelName
-    targets: readonly RouteTarget[]
-    aliases: readonly ModelName[]
-  }>[]
+  models: readonly WantedModel[]
   keys: readonly Readonly<{ id: KeyId; name: string; digest: string; prefix: string }>[]
 }>
 
@@ -107,6 +109,8 @@ export function streamOf(command: Command): StreamId {
     case 'CreateModel':
     case 'SetTargets':
     case 'SetWeights':
+    case 'SetStrategy':
+    case 'SetRegion':
     case 'AddAlias':
     case 'RemoveAlias':
     case 'RetireModel':

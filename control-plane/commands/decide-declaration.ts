@@ -9,10 +9,17 @@ import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { Provider } from '#contracts/catalog/provider.ts'
 import { clientKeyStream, modelStream, providerStream, type ModelName } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
-import type { DeclaredState } from './command.ts'
+import type { DeclaredState, WantedModel } from './command.ts'
 import type { Decision } from './decide.ts'
-import { created, targetIssues, targetsChanged } from './decide-model.ts'
-import { credentialAdded, definitionChanges, plainEvents, registered, usersOf } from './decide-provider.ts'
+import { created, regionChanged, strategyChanged, targetIssues, targetsChanged } from './decide-model.ts'
+import {
+  credentialAdded,
+  definitionChanges,
+  misplacedDialect,
+  plainEvents,
+  registered,
+  usersOf,
+} from './decide-provider.ts'
 import type { Issue } from './rejection.ts'
 
 export function decideDeclaration(catalog: Catalog, declared: DeclaredState): Decision {
@@ -23,7 +30,7 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
       message: `${message} (model ${name})`,
     })),
   )
-  issues.push(...takenNames(catalog, declared))
+  issues.push(...takenNames(catalog, declared), ...misplacedDialects(declared))
   if (issues.length > 0) return err({ kind: 'invalid', issues })
   const retired = retiredModels(catalog, declared)
   return ok([
@@ -57,6 +64,14 @@ function takenNames(catalog: Catalog, declared: DeclaredState): Issue[] {
   )
 }
 
+const misplacedDialects = (declared: DeclaredState): Issue[] =>
+  declared.providers.flatMap(({ id, definition }, at): Issue[] => {
+    const index = misplacedDialect(definition)
+    const path = `providers[${at}].dialects[${index}]`
+    const message = `is not spoken by providers of kind ${definition.kind} (provider ${id})`
+    return index === -1 ? [] : [{ path, message }]
+  })
+
 type DeclaredProvider = DeclaredState['providers'][number]
 
 function providerEvents(
@@ -88,16 +103,16 @@ function credentialChanges(
   ]
 }
 
-function modelEvents(
-  catalog: Catalog,
-  { name, targets, aliases }: DeclaredState['models'][number],
-): readonly CatalogEvent[] {
+function modelEvents(catalog: Catalog, wanted: WantedModel): readonly CatalogEvent[] {
+  const { name, targets, aliases, strategy, region } = wanted
   const known = catalog.models.get(name)
-  if (known === undefined) return [created(name, 'declared', targets, aliases)]
+  if (known === undefined) return [created('declared', wanted)]
   if (known.origin !== 'declared') return []
   const stream = modelStream(name)
   return [
     ...targetsChanged(known, targets),
+    ...strategyChanged(known, strategy ?? 'balanced'),
+    ...regionChanged(known, region),
     ...aliases
       .filter((alias) => !known.aliases.includes(alias))
       .map((alias): CatalogEvent => ({ type: 'LogicalModelAliasAdded', stream, body: { alias } })),

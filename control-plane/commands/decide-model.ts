@@ -7,11 +7,11 @@
 import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
-import type { LogicalModel, RouteTarget } from '#contracts/catalog/model.ts'
+import type { LogicalModel, RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { Origin } from '#contracts/catalog/provider.ts'
 import { modelStream, type ModelName, type ProviderId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import type { ModelCommand } from './command.ts'
+import type { ModelCommand, WantedModel } from './command.ts'
 import type { Decision } from './decide.ts'
 import { invalid, type Issue, type Rejection } from './rejection.ts'
 
@@ -23,7 +23,7 @@ export function decideModel(catalog: Catalog, command: ModelCommand): Decision {
     if (known !== undefined) return err({ kind: 'exists', what: `model ${name}`, version: known.version })
     const owner = ownerOf(catalog, name)
     if (owner !== undefined) issues.unshift({ path: 'name', message: `is an alias of model ${owner}` })
-    return issues.length > 0 ? err({ kind: 'invalid', issues }) : ok([created(name, 'api', targets, aliases)])
+    return issues.length > 0 ? err({ kind: 'invalid', issues }) : ok([created('api', command)])
   }
   const found = expectModel(catalog, command.name, command.expectedVersion)
   return found.ok ? change(catalog, found.value, command) : found
@@ -48,6 +48,10 @@ function change(
       if (unknown !== -1) return invalid(`weights[${unknown}]`, 'names a target the model does not have')
       return ok([{ type: 'RouteWeightsSet', stream, body: { weights: [...command.weights] } }])
     }
+    case 'SetStrategy':
+      return ok(strategyChanged(model, command.strategy))
+    case 'SetRegion':
+      return ok(regionChanged(model, command.region))
     case 'AddAlias': {
       const { alias } = command
       if (model.aliases.includes(alias)) return ok([])
@@ -79,16 +83,31 @@ function expectModel(catalog: Catalog, name: ModelName, expected: number): Resul
 }
 
 export function created(
-  name: ModelName,
   origin: Origin,
-  targets: readonly RouteTarget[],
-  aliases: readonly ModelName[],
+  { name, targets, aliases, strategy, region }: WantedModel,
 ): CatalogEvent {
   return {
     type: 'LogicalModelCreated',
     stream: modelStream(name),
-    body: { name, origin, targets: [...targets], aliases: [...aliases] },
+    body: {
+      name,
+      origin,
+      targets: [...targets],
+      aliases: [...aliases],
+      ...(strategy === null ? {} : { strategy }),
+      ...(region === null ? {} : { region }),
+    },
   }
+}
+
+export function strategyChanged(model: LogicalModel, strategy: RoutingStrategy): readonly CatalogEvent[] {
+  if ((model.strategy ?? 'balanced') === strategy) return []
+  return [{ type: 'RoutingStrategySet', stream: modelStream(model.name), body: { strategy } }]
+}
+
+export function regionChanged(model: LogicalModel, region: string | null): readonly CatalogEvent[] {
+  if ((model.region ?? null) === region) return []
+  return [{ type: 'RegionPreferenceSet', stream: modelStream(model.name), body: { region } }]
 }
 
 export function targetsChanged(

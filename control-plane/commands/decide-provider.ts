@@ -5,6 +5,7 @@
  */
 import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { endpointsOf, takesDialect } from '#contracts/catalog/endpoints.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { Origin, Provider, ProviderDefinition } from '#contracts/catalog/provider.ts'
 import { providerStream, type ProviderId } from '#contracts/ids.ts'
@@ -22,7 +23,7 @@ export function decideProvider(catalog: Catalog, command: ProviderCommand): Deci
     const { id, definition, credentials } = command
     const known = catalog.providers.get(id)
     if (known !== undefined) return err({ kind: 'exists', what: `provider ${id}`, version: known.version })
-    const refused = checkEgress(definition)
+    const refused = checkDefinition(definition)
     return refused ?? ok(registered(id, 'api', definition, credentials))
   }
   const found = expectProvider(catalog, command.id, command.expectedVersion)
@@ -38,7 +39,7 @@ function change(
   const event = plainEvents(id)
   switch (command.type) {
     case 'UpdateProvider':
-      return checkEgress(command.definition) ?? ok(definitionChanges(provider, command.definition))
+      return checkDefinition(command.definition) ?? ok(definitionChanges(provider, command.definition))
     case 'EnableProvider':
       return ok(
         state === 'enabled'
@@ -94,7 +95,20 @@ function expectProvider(catalog: Catalog, id: ProviderId, expected: number): Res
   return ok(provider)
 }
 
-/** @returns a refusal, or null. Only what the URL itself shows; names are checked again when looked up. */
+/** @returns a refusal, or null. */
+function checkDefinition(definition: ProviderDefinition): Decision | null {
+  const at = misplacedDialect(definition)
+  if (at === -1) return checkEgress(definition)
+  return invalid(`definition.dialects[${at}]`, `is not spoken by providers of kind ${definition.kind}`)
+}
+
+/** @returns the index of a dialect that a provider of this kind has no place for, or -1. */
+export function misplacedDialect({ kind, baseUrl, dialects = [] }: ProviderDefinition): number {
+  const paths = endpointsOf(kind, baseUrl).paths('')
+  return dialects.findIndex((dialect) => !takesDialect(paths, dialect))
+}
+
+/** Only what the URL itself shows; names are checked again when looked up. */
 function checkEgress({ baseUrl, allowPrivate }: ProviderDefinition): Decision | null {
   if (allowPrivate || !isPrivateHost(new URL(baseUrl).hostname)) return null
   return invalid(
@@ -150,11 +164,14 @@ export function definitionChanges(
 ): readonly CatalogEvent[] {
   const stream = providerStream(id)
   const events: CatalogEvent[] = []
-  const { name, kind, baseUrl, allowPrivate, routing, timeouts, probe, models } = next
-  const differs = (part: keyof ProviderDefinition): boolean => canonical(now[part]) !== canonical(next[part])
+  const { name, kind, baseUrl, allowPrivate, dialects = [], routing, timeouts, probe, models } = next
+  const differs = (part: Exclude<keyof ProviderDefinition, 'dialects'>): boolean =>
+    canonical(now[part]) !== canonical(next[part])
   if (differs('name')) events.push({ type: 'ProviderRenamed', stream, body: { name } })
   if (differs('kind') || differs('baseUrl'))
     events.push({ type: 'ProviderEndpointChanged', stream, body: { kind, baseUrl } })
+  if (canonical(now.dialects ?? []) !== canonical(dialects))
+    events.push({ type: 'ProviderDialectsSet', stream, body: { dialects } })
   if (differs('allowPrivate'))
     events.push({ type: 'ProviderEgressPolicySet', stream, body: { allowPrivate } })
   if (differs('routing')) events.push({ type: 'ProviderRoutingSet', stream, body: { routing } })

@@ -45,6 +45,8 @@ export function decide(catalog: Catalog, command: Command): Decision {
     case 'CreateModel':
     case 'SetTargets':
     case 'SetWeights':
+    case 'SetStrategy':
+    case 'SetRegion':
     case 'AddAlias':
     case 'RemoveAlias':
     case 'RetireModel':

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { keyId } from '#contracts/ids.ts'
 import type { Candidate, Route } from '#data-plane/routing/snapshot.ts'
+import { STRATEGIES } from '#data-plane/routing/strategies.ts'
 import { rendezvous } from '#data-plane/routing/stick.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import type { SessionScope } from '#data-plane/sessions/store.ts'
@@ -9,7 +10,13 @@ import { findSession, sessionId, settleSession } from './session.ts'
 
 const scope: SessionScope = { key: keyId('key_1'), model: 'fast', session: 's-1' }
 const [a, b] = [candidate('a'), candidate('b')]
-const route = (...candidates: readonly Candidate[]): Route => ({ model: 'fast', logical: true, candidates })
+const route = (...candidates: readonly Candidate[]): Route => ({
+  model: 'fast',
+  logical: true,
+  strategy: STRATEGIES.balanced,
+  region: null,
+  candidates,
+})
 
 describe('a session id', () => {
   test.each([

@@ -7,7 +7,8 @@
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { ClientKey } from '#contracts/catalog/client-key.ts'
-import type { Provider, ProviderState } from '#contracts/catalog/provider.ts'
+import type { RouteTarget } from '#contracts/catalog/model.ts'
+import type { Dialect, Provider, ProviderRouting, ProviderState } from '#contracts/catalog/provider.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
 import {
   deploymentId,
@@ -17,7 +18,7 @@ import {
   type SecretId,
 } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { endpointsOf } from '#contracts/catalog/endpoints.ts'
+import { endpointsOf, takesDialect, type EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import { modelList } from './model-list.ts'
 import type { Slots } from './slots.ts'
 import type {
@@ -29,6 +30,7 @@ import type {
   Route,
   RoutingSnapshot,
 } from './snapshot.ts'
+import { STRATEGIES } from './strategies.ts'
 
 export type CompileInput = Readonly<{
   catalog: Catalog
@@ -134,30 +136,38 @@ function compileProvider(
     if (text === undefined) return err(`the secret of credential ${credential.id} is not here yet`)
     secrets.push([credential.id, credential.weight, text])
   }
-  const retryable = definition.routing.retryableStatusCodes
+  const { retryableStatusCodes: retryable, maxQps, maxConcurrency, region } = definition.routing
+  const cost = costOf(definition.routing)
   const deployment = (model: string, slotName: string): Deployment => {
     const id = deploymentId(provider.id, slotName)
+    const paths = endpoints.paths(model)
     const lane = (credential: CredentialId | null, weight: number, text: string | null): Lane => ({
       slot: slots.lanes.of(laneName(provider.id, slotName, credential)),
       credential,
       weight,
-      headers: text === null ? [] : ['authorization', `Bearer ${text}`],
+      headers: text === null ? [] : endpoints.credential(text),
     })
     return {
       id,
       slot: slots.deployments.of(id),
       provider: provider.id,
+      kind: definition.kind,
+      dialects: nativeDialects(definition.dialects, endpoints.dialects, paths),
       providerSlot: slots.providers.of(provider.id),
       model,
       modelJson: Buffer.from(JSON.stringify(model)),
       modelHeader: encodeURI(model.toWellFormed()),
       origin: endpoints.origin,
       allowPrivate: definition.allowPrivate,
-      chatPath: endpoints.chatPath,
+      chatPath: paths.chat,
+      endpoints: paths,
       lanes: secrets.length === 0 ? [lane(null, 1, null)] : secrets.map((one) => lane(...one)),
       timeouts: definition.timeouts,
       retryable: retryable === undefined ? null : new Set(retryable),
-      maxQps: definition.routing.maxQps ?? Infinity,
+      maxQps: maxQps ?? Infinity,
+      maxConcurrency: maxConcurrency ?? Infinity,
+      cost,
+      region: region ?? null,
     }
   }
   return ok({
@@ -167,6 +177,22 @@ function compileProvider(
     listed,
     accepts: provider.state === 'enabled',
   })
+}
+
+/** What the operator says, as far as the kind has a place for it. */
+function nativeDialects(
+  said: readonly Dialect[] = [],
+  known: readonly Dialect[],
+  paths: EndpointPaths,
+): readonly Dialect[] {
+  const possible = said.filter((dialect) => takesDialect(paths, dialect))
+  return possible.length > 0 ? possible : known
+}
+
+/** A provider with one price of two charges nothing for the other. */
+function costOf({ costInput, costOutput }: ProviderRouting): Deployment['cost'] {
+  if (costInput === undefined && costOutput === undefined) return null
+  return { input: costInput ?? 0, output: costOutput ?? 0 }
 }
 
 /** Joins what a telemetry series is counted by; newlines occur in none of the parts. */
@@ -186,7 +212,8 @@ function compileRoutes(
       if (deployment === undefined) continue
       const candidate = { deployment, tier: 0, weight: provider.source.definition.routing.weight }
       const others = routes.get(model)?.candidates ?? []
-      routes.set(model, { model, logical: false, candidates: [...others, candidate] })
+      const candidates = [...others, candidate]
+      routes.set(model, { model, logical: false, strategy: STRATEGIES.balanced, region: null, candidates })
     }
   }
   for (const model of catalog.models.values()) {
@@ -196,12 +223,27 @@ function compileRoutes(
       // Disabled: not there. Draining: there, but takes nothing new, as a weight of 0 says.
       if (provider === undefined || deployment === undefined || provider.source.state === 'disabled')
         return []
-      return [{ deployment, tier: target.tier, weight: provider.accepts ? target.weight : 0 }]
+      const weight = provider.accepts ? target.weight : 0
+      return [{ deployment: withTimeouts(deployment, target), tier: target.tier, weight }]
     })
-    for (const name of [model.name, ...model.aliases])
-      routes.set(name, { model: model.name, logical: true, candidates })
+    const strategy = STRATEGIES[model.strategy ?? 'balanced']
+    const route = { model: model.name, logical: true, strategy, region: model.region ?? null, candidates }
+    for (const name of [model.name, ...model.aliases]) routes.set(name, route)
   }
   return routes
+}
+
+/** The same deployment, with what the target says of its deadlines. */
+function withTimeouts(deployment: Deployment, { timeouts: own }: RouteTarget): Deployment {
+  if (own === undefined) return deployment
+  const { connectMs, answerMs, firstTokenMs, idleMs } = deployment.timeouts
+  const timeouts = {
+    connectMs,
+    answerMs: own.answerMs ?? answerMs,
+    firstTokenMs: own.firstTokenMs ?? firstTokenMs,
+    idleMs: own.idleMs ?? idleMs,
+  }
+  return { ...deployment, timeouts }
 }
 
 function compileKeys(keys: Iterable<ClientKey>): ReadonlyMap<string, Principal> {

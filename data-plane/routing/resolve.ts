@@ -6,6 +6,7 @@
  */
 import { isModelName, providerId } from '#contracts/ids.ts'
 import type { Route, RoutingSnapshot } from './snapshot.ts'
+import { STRATEGIES } from './strategies.ts'
 
 /** @returns null when nobody is known to serve it. */
 export function resolveModel(snapshot: RoutingSnapshot, name: string): Route | null {
@@ -24,6 +25,8 @@ function pinned(snapshot: RoutingSnapshot, name: string): Route | null {
   return {
     model: name,
     logical: false,
+    strategy: STRATEGIES.balanced,
+    region: null,
     candidates: [{ deployment, tier: 0, weight: provider.accepts ? 1 : 0 }],
   }
 }

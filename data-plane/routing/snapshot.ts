@@ -5,7 +5,9 @@
  * request keeps the snapshot it began with.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { Provider, ProviderTimeouts } from '#contracts/catalog/provider.ts'
+import type { EndpointPaths } from '#contracts/catalog/endpoints.ts'
+import type { RoutingStrategy } from '#contracts/catalog/model.ts'
+import type { Dialect, Provider, ProviderKind, ProviderTimeouts } from '#contracts/catalog/provider.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
 import type { CredentialId, DeploymentId, KeyId, ProviderId } from '#contracts/ids.ts'
 
@@ -26,7 +28,10 @@ export type Deployment = Readonly<{
   /** Index into health and weight-factor arrays. */
   slot: number
   provider: ProviderId
-  /** Index into per-provider arrays (pace). */
+  kind: ProviderKind
+  /** Request formats it takes natively, the best first; never empty. */
+  dialects: readonly Dialect[]
+  /** Index into per-provider arrays (pace, requests under way). */
   providerSlot: number
   /** Upstream model, as the provider knows it. */
   model: string
@@ -39,15 +44,30 @@ export type Deployment = Readonly<{
   allowPrivate: boolean
   /** Path and query of the chat endpoint. */
   chatPath: string
+  /** Path and query of every call. */
+  endpoints: EndpointPaths
   lanes: readonly Lane[]
   timeouts: Readonly<ProviderTimeouts>
   /** Statuses that move on to the next candidate, when the operator replaced our judgement. */
   retryable: ReadonlySet<number> | null
   /** Requests a second over the fleet; Infinity: no limit. */
   maxQps: number
+  /** Requests under way at once over the fleet; Infinity: no limit. */
+  maxConcurrency: number
+  /** US dollars per million tokens, as the operator set them; null: not known. */
+  cost: Readonly<{ input: number; output: number }> | null
+  region: string | null
 }>
 
 export type Candidate = Readonly<{ deployment: Deployment; tier: number; weight: number }>
+
+/** How candidates of one tier are weighed, compiled: exponents of what is better than the others. */
+export type CompiledStrategy = Readonly<{
+  /** `weights`: dynamic factors are ignored too. */
+  kind: RoutingStrategy
+  gammaLatency: number
+  gammaCost: number
+}>
 
 /** A public name and who can serve it. */
 export type Route = Readonly<{
@@ -55,6 +75,9 @@ export type Route = Readonly<{
   model: string
   /** False: formed by itself from the providers that list the model. */
   logical: boolean
+  strategy: CompiledStrategy
+  /** Candidates in this region are preferred within their tier; null: none. */
+  region: string | null
   candidates: readonly Candidate[]
 }>
 

@@ -61,13 +61,13 @@ export class ProbeSender implements AsyncDisposable {
       ms: this.#clock.monotonic() - startedAt,
     })
     try {
-      const { origin, chatPath } = endpointsOf(entry.kind, entry.baseUrl)
-      const answer = await request(origin + chatPath, {
+      const { origin, paths, credential } = endpointsOf(entry.kind, entry.baseUrl)
+      const answer = await request(origin + paths(model).chat, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
           accept: 'application/json',
-          ...(entry.credential === null ? {} : { authorization: `Bearer ${entry.credential.reveal()}` }),
+          ...(entry.credential === null ? {} : Object.fromEntries([credential(entry.credential.reveal())])),
         },
         body: JSON.stringify({ model, messages: [{ role: 'user', content: PROMPT }], ...limit }),
         dispatcher: entry.allowPrivate ? this.#anywhere : this.#public,

@@ -35,6 +35,7 @@ const routing = fc
       region: fc.constantFrom('eu', 'us'),
       retryableStatusCodes: fc.array(fc.integer({ min: 400, max: 599 }), { maxLength: 3 }),
       maxQps: positive,
+      maxConcurrency: fc.integer({ min: 1, max: 1_000 }),
       costInput: weight,
       costOutput: weight,
     },
@@ -54,17 +55,26 @@ const models = fc.record({
 })
 const kind = fc.constantFrom('openai', 'anthropic', 'gemini')
 const baseUrl = fc.constantFrom('https://api.example.com/v1', 'http://127.0.0.1:8000/v1?v=2')
-const definition = fc.record({
-  name: label,
-  kind,
-  baseUrl,
-  allowPrivate: fc.boolean(),
-  routing,
-  timeouts,
-  probe,
-  models,
-})
-const target = fc.record({ provider, model, weight, tier: fc.integer({ min: 0, max: 99 }) })
+const dialects = fc.uniqueArray(
+  fc.constantFrom('openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'),
+)
+const whole = { name: label, kind, baseUrl, allowPrivate: fc.boolean(), routing, timeouts, probe, models }
+const definition = fc.record(
+  { ...whole, dialects },
+  { requiredKeys: ['name', 'kind', 'baseUrl', 'allowPrivate', 'routing', 'timeouts', 'probe', 'models'] },
+)
+const strategy = fc.constantFrom('balanced', 'latency', 'cost', 'weights')
+const region = fc.constantFrom('eu', 'us')
+const target = fc.record(
+  {
+    provider,
+    model,
+    weight,
+    tier: fc.integer({ min: 0, max: 99 }),
+    timeouts: fc.record({ answerMs: milliseconds, firstTokenMs: milliseconds, idleMs: milliseconds }, some),
+  },
+  { requiredKeys: ['provider', 'model', 'weight', 'tier'] },
+)
 const targets = fc.array(target, { minLength: 1, maxLength: 3 })
 const secret = {
   credentialId: fc.constantFrom('cred_1', 'cred_2'),
@@ -79,6 +89,7 @@ const bodies = {
   ProviderRegistered: fc.record({ origin, definition }),
   ProviderRenamed: fc.record({ name: label }),
   ProviderEndpointChanged: fc.record({ kind, baseUrl }),
+  ProviderDialectsSet: fc.record({ dialects }),
   ProviderEgressPolicySet: fc.record({ allowPrivate: fc.boolean() }),
   ProviderRoutingSet: fc.record({ routing }),
   ProviderTimeoutsSet: fc.record({ timeouts }),
@@ -92,12 +103,12 @@ const bodies = {
   CredentialAdded: fc.record({ ...secret, weight: positive }),
   CredentialRotated: fc.record(secret),
   CredentialRevoked: fc.record({ credentialId: secret.credentialId }),
-  LogicalModelCreated: fc.record({
-    name: model,
-    origin,
-    targets,
-    aliases: fc.array(model, { maxLength: 2 }),
-  }),
+  LogicalModelCreated: fc.record(
+    { name: model, origin, targets, aliases: fc.array(model, { maxLength: 2 }), strategy, region },
+    { requiredKeys: ['name', 'origin', 'targets', 'aliases'] },
+  ),
+  RoutingStrategySet: fc.record({ strategy }),
+  RegionPreferenceSet: fc.record({ region: fc.option(region) }),
   RouteTargetsSet: fc.record({ targets }),
   RouteWeightsSet: fc.record({
     weights: fc.array(fc.record({ provider, model, weight }), { minLength: 1, maxLength: 3 }),

@@ -126,7 +126,7 @@ export const PURE = [
   'contracts/telemetry/*.ts',
   'contracts/weights/*.ts',
   'contracts/bus/subjects.ts',
-  'data-plane/routing/{compile,model-list,rank,resolve,snapshot}.ts',
+  'data-plane/routing/{compile,model-list,rank,resolve,snapshot,strategies}.ts',
   'data-plane/dialects/**/*.ts',
   'data-plane/upstream/{classify,commit-gate}.ts',
   'data-plane/sync/cursor.ts',

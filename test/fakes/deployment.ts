@@ -1,6 +1,7 @@
 /**
  * Compiled deployments by hand, for tests of what works on them.
  */
+import { endpointsOf } from '#contracts/catalog/endpoints.ts'
 import { credentialId, deploymentId, providerId } from '#contracts/ids.ts'
 import type { Candidate, Deployment, Lane } from '#data-plane/routing/snapshot.ts'
 
@@ -20,6 +21,8 @@ export function deployment(provider: string, over: Partial<Deployment> = {}): De
     id: deploymentId(providerId(provider), model),
     slot: slots++,
     provider: providerId(provider),
+    kind: 'openai',
+    dialects: ['openai-chat'],
     providerSlot: slots++,
     model,
     modelJson: Buffer.from(JSON.stringify(model)),
@@ -27,10 +30,14 @@ export function deployment(provider: string, over: Partial<Deployment> = {}): De
     origin: 'http://127.0.0.1:9',
     allowPrivate: true,
     chatPath: '/v1/chat/completions',
+    endpoints: endpointsOf('openai', 'http://127.0.0.1:9/v1').paths(model),
     lanes: [lane()],
     timeouts,
     retryable: null,
     maxQps: Infinity,
+    maxConcurrency: Infinity,
+    cost: null,
+    region: null,
     ...over,
   }
 }

@@ -4,6 +4,8 @@
 import { z } from 'zod'
 import {
   LogicalModelDefinition,
+  RegionName,
+  RoutingStrategy,
   ModelNameText,
   modelEvents,
   type RouteTarget,
@@ -55,8 +57,14 @@ export const models = router({
     .input(z.strictObject({ name: ModelNameText, ...LogicalModelDefinition.shape, ...changing }))
     .mutation(({ ctx, input }) => {
       const name = modelName(input.name)
-      const aliases = input.aliases.map(modelName)
-      const command = { type: 'CreateModel', name, targets: input.targets.map(target), aliases } as const
+      const { strategy = null, region = null } = input
+      const wanted = {
+        targets: input.targets.map(target),
+        aliases: input.aliases.map(modelName),
+        strategy,
+        region,
+      }
+      const command = { type: 'CreateModel', name, ...wanted } as const
       return carryOut(ctx, input, { command, ids: { model: name } })
     }),
 
@@ -83,6 +91,26 @@ export const models = router({
       const name = modelName(input.name)
       const weights = input.weights.map((one) => ({ ...one, provider: providerId(one.provider) }))
       const command = { type: 'SetWeights', name, weights, expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  setStrategy: procedure
+    .meta({ description: 'What decides within a tier: the weights, latency or cost.' })
+    .input(z.strictObject({ ...existing, strategy: RoutingStrategy }))
+    .mutation(({ ctx, input }) => {
+      const { strategy, expectedVersion } = input
+      const name = modelName(input.name)
+      const command = { type: 'SetStrategy', name, strategy, expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  setRegion: procedure
+    .meta({ description: 'Prefer targets in a region within their tier; null: prefer none.' })
+    .input(z.strictObject({ ...existing, region: RegionName.nullable() }))
+    .mutation(({ ctx, input }) => {
+      const { region, expectedVersion } = input
+      const name = modelName(input.name)
+      const command = { type: 'SetRegion', name, region, expectedVersion } as const
       return carryOut(ctx, input, { command, ids: { model: name } })
     }),
 

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import {
   BaseUrl,
   ProviderDefinition,
+  ProviderDialects,
   ProviderKind,
   ProviderModels,
   ProviderProbe,
@@ -26,6 +27,7 @@ export const ProviderPatch = z.strictObject({
   name: ProviderDefinition.shape.name.optional(),
   kind: ProviderKind.optional(),
   baseUrl: BaseUrl.optional(),
+  dialects: ProviderDialects.nullable().optional(),
   allowPrivate: ProviderDefinition.shape.allowPrivate.unwrap().optional(),
   routing: z
     .strictObject({
@@ -33,6 +35,7 @@ export const ProviderPatch = z.strictObject({
       region: routing.region.unwrap().nullable().optional(),
       retryableStatusCodes: routing.retryableStatusCodes.unwrap().nullable().optional(),
       maxQps: routing.maxQps.unwrap().nullable().optional(),
+      maxConcurrency: routing.maxConcurrency.unwrap().nullable().optional(),
       costInput: routing.costInput.unwrap().nullable().optional(),
       costOutput: routing.costOutput.unwrap().nullable().optional(),
     })
