@@ -23,8 +23,12 @@ export function openDatabase(pool: Pool): Kysely<Database> {
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }
 
-/** An idle connection that breaks is reported here and replaced by the pool; without a listener it would throw. */
+/**
+ * A connection that breaks rejects what was asked on it and is replaced by the pool. It also says so itself,
+ * to the pool while it is idle and to nobody while it is in use; unheard, that would end the process.
+ */
 function guarded(pool: Pool): Pool {
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
