@@ -8,6 +8,7 @@ import { sha256Hex } from '#contracts/commit/hash.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import type { MasterKey } from '#contracts/security/master-key.ts'
 import type { Ledger, Request } from '../commands/ledger.ts'
+import type { DeclaredState } from '../commands/command.ts'
 import { describeRejection } from '../commands/rejection.ts'
 import { migrate } from '../store/migrate.ts'
 import type { Database } from '../store/schema.ts'
@@ -62,13 +63,30 @@ export async function applyDeclaration(ports: OpeningPorts, declaration: Declara
       'declared configuration applied',
     )
   }
+  warnOfIgnored(ports, state)
+}
+
+/** What was declared and is not so: the API's own entities and revoked keys are never overruled. */
+function warnOfIgnored({ ledger, logger }: OpeningPorts, state: DeclaredState): void {
+  const { providers, models, keys } = ledger.catalog
   for (const { id } of state.providers) {
-    if (ledger.catalog.providers.get(id)?.origin === 'api') {
+    if (providers.get(id)?.origin === 'api') {
       logger.warn(
         { provider: id },
         'a provider of this name was made through the API; the declared one is ignored',
       )
     }
+  }
+  for (const { name } of state.models) {
+    if (models.get(name)?.origin === 'api')
+      logger.warn(
+        { model: name },
+        'a model of this name was made through the API; the declared one is ignored',
+      )
+  }
+  for (const { id, name } of state.keys) {
+    if (keys.get(id)?.state === 'revoked')
+      logger.warn({ key: id, name }, 'a declared key was revoked, which is final; declare another')
   }
 }
 

@@ -23,7 +23,8 @@ import {
 import type { Issue } from './rejection.ts'
 
 export function decideDeclaration(catalog: Catalog, declared: DeclaredState): Decision {
-  const ids = new Set([...catalog.providers.keys(), ...declared.providers.map(({ id }) => id)])
+  const lasting = [...catalog.providers.values()].filter(({ origin }) => origin === 'api').map(({ id }) => id)
+  const ids = new Set([...lasting, ...declared.providers.map(({ id }) => id)])
   const issues = declared.models.flatMap(({ name, targets }, at) =>
     targetIssues(ids, targets).map(({ path, message }) => ({
       path: `models[${at}].${path}`,
@@ -33,7 +34,7 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
   issues.push(...takenNames(catalog, declared), ...misplacedDialects(declared))
   if (issues.length > 0) return err({ kind: 'invalid', issues })
   const retired = retiredModels(catalog, declared)
-  return ok([
+  const events = [
     ...declared.providers.flatMap((one) => providerEvents(catalog, one)),
     ...declared.models.flatMap((one) => modelEvents(catalog, one)),
     ...retired.map((name): CatalogEvent => ({
@@ -43,25 +44,31 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
     })),
     ...retiredProviders(catalog, declared, new Set(retired)),
     ...keyEvents(catalog, declared),
-  ])
+  ]
+  // What a newer release wrote of an entity cannot be compared here; whoever can read it makes it so.
+  return ok(events.filter(({ stream }) => !catalog.frozen.has(stream)))
 }
 
-/** Aliases that another model has, declared or made through the API. */
+/** Names that another model has, declared or made through the API. */
 function takenNames(catalog: Catalog, declared: DeclaredState): Issue[] {
   const owners = new Map<ModelName, ModelName>()
   for (const { origin, name, aliases } of catalog.models.values()) {
     if (origin === 'api') for (const owned of [name, ...aliases]) owners.set(owned, name)
   }
-  for (const { name } of declared.models) owners.set(name, name)
-  return declared.models.flatMap(({ name, aliases }, at) =>
-    aliases.flatMap((alias, index): Issue[] => {
-      const owner = owners.get(alias)
-      owners.set(alias, name)
-      return owner === undefined
-        ? []
-        : [{ path: `models[${at}].aliases[${index}]`, message: `${alias} belongs to model ${owner}` }]
-    }),
+  const issues: Issue[] = []
+  const take = (name: ModelName, owned: ModelName, path: string): void => {
+    const owner = owners.get(owned)
+    if (owner !== undefined) issues.push({ path, message: `${owned} belongs to model ${owner}` })
+    owners.set(owned, name)
+  }
+  // One that the API made under the same name is left alone, and the declared one takes nothing.
+  const ours = [...declared.models.entries()].filter(
+    ([, { name }]) => catalog.models.get(name)?.origin !== 'api',
   )
+  for (const [at, { name }] of ours) take(name, name, `models[${at}].name`)
+  for (const [at, { name, aliases }] of ours)
+    for (const [index, alias] of aliases.entries()) take(name, alias, `models[${at}].aliases[${index}]`)
+  return issues
 }
 
 const misplacedDialects = (declared: DeclaredState): Issue[] =>
@@ -155,9 +162,8 @@ function retiredProviders(
 function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogEvent[] {
   const ids = new Set(declared.keys.map(({ id }) => id))
   const issued = declared.keys.flatMap(({ id, name, digest, prefix }): CatalogEvent[] => {
-    const known = catalog.keys.get(id)
-    // The id follows from the key itself, so the same key declared again takes its old place.
-    if (known !== undefined && (known.state !== 'revoked' || known.origin !== 'declared')) return []
+    // The id follows from the key itself. One that was revoked stays so, declared again or not.
+    if (catalog.keys.has(id)) return []
     const body = { origin: 'declared' as const, name, digest, prefix, expiresAt: null }
     return [{ type: 'ClientKeyIssued', stream: clientKeyStream(id), body }]
   })

@@ -13,7 +13,7 @@ import { modelStream, type ModelName, type ProviderId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import type { ModelCommand, WantedModel } from './command.ts'
 import type { Decision } from './decide.ts'
-import { invalid, type Issue, type Rejection } from './rejection.ts'
+import type { Issue, Rejection } from './rejection.ts'
 
 export function decideModel(catalog: Catalog, command: ModelCommand): Decision {
   if (command.type === 'CreateModel') {
@@ -41,13 +41,8 @@ function change(
       if (issues.length > 0) return err({ kind: 'invalid', issues })
       return ok(targetsChanged(model, command.targets))
     }
-    case 'SetWeights': {
-      const unknown = command.weights.findIndex(
-        ({ provider, model: name }) => !hasTarget(model.targets, provider, name),
-      )
-      if (unknown !== -1) return invalid(`weights[${unknown}]`, 'names a target the model does not have')
-      return ok([{ type: 'RouteWeightsSet', stream, body: { weights: [...command.weights] } }])
-    }
+    case 'SetWeights':
+      return setWeights(model, command.weights)
     case 'SetStrategy':
       return ok(strategyChanged(model, command.strategy))
     case 'SetRegion':
@@ -71,6 +66,26 @@ function change(
     default:
       return command satisfies never
   }
+}
+
+function setWeights(
+  model: LogicalModel,
+  weights: Extract<ModelCommand, { type: 'SetWeights' }>['weights'],
+): Decision {
+  const issues = weights.flatMap(({ provider, model: name }, at): Issue[] => {
+    const path = `weights[${at}]`
+    if (!hasTarget(model.targets, provider, name))
+      return [{ path, message: 'names a target the model does not have' }]
+    return hasTarget(weights.slice(0, at), provider, name)
+      ? [{ path, message: 'names the same target as an earlier weight' }]
+      : []
+  })
+  if (issues.length > 0) return err({ kind: 'invalid', issues })
+  const isSo = weights.every(({ provider, model: name, weight }) =>
+    model.targets.some((one) => one.provider === provider && one.model === name && one.weight === weight),
+  )
+  if (isSo) return ok([])
+  return ok([{ type: 'RouteWeightsSet', stream: modelStream(model.name), body: { weights: [...weights] } }])
 }
 
 function expectModel(catalog: Catalog, name: ModelName, expected: number): Result<LogicalModel, Rejection> {
@@ -118,8 +133,11 @@ export function targetsChanged(
   return [{ type: 'RouteTargetsSet', stream: modelStream(model.name), body: { targets: [...targets] } }]
 }
 
-const hasTarget = (targets: readonly RouteTarget[], provider: string, model: string): boolean =>
-  targets.some((target) => target.provider === provider && target.model === model)
+const hasTarget = (
+  targets: readonly Readonly<{ provider: string; model: string }>[],
+  provider: string,
+  model: string,
+): boolean => targets.some((target) => target.provider === provider && target.model === model)
 
 /** @param providers the providers there are: anything that knows its ids. */
 export function targetIssues(

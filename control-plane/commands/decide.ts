@@ -7,16 +7,25 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import type { Command } from './command.ts'
+import { streamOf, type Command } from './command.ts'
 import { decideDeclaration } from './decide-declaration.ts'
 import { decideKey } from './decide-key.ts'
 import { decideModel } from './decide-model.ts'
 import { decideProvider } from './decide-provider.ts'
-import type { Rejection } from './rejection.ts'
+import { invalid, type Rejection } from './rejection.ts'
 
 export type Decision = Result<readonly CatalogEvent[], Rejection>
 
 export function decide(catalog: Catalog, command: Command): Decision {
+  const frozen = catalog.frozen.get(streamOf(command))
+  if (frozen !== undefined && command.type !== 'ApplyDeclaration') {
+    // Its true state is not known here, and what we wrote would be ignored by the fold.
+    return invalid(
+      '',
+      `commit ${frozen.commit} changed this with an event that this release cannot read (${frozen.type}); ` +
+        'send the change to a control plane of the release that wrote it',
+    )
+  }
   switch (command.type) {
     case 'CreateGenesis': {
       const { logId, keyCheck } = command

@@ -91,11 +91,14 @@ export const retarget = fc
             }
           }
           const same = (a: Target, b: Target): boolean => a.provider === b.provider && a.model === b.model
-          if (!targets.every((one) => known.targets.some((old) => same(old, one)))) return refuse('invalid')
+          const isDoubled = targets.some((one, at) => targets.slice(0, at).some((other) => same(other, one)))
+          if (isDoubled || !targets.every((one) => known.targets.some((old) => same(old, one))))
+            return refuse('invalid')
           const next = known.targets.map((old) => ({
             ...old,
             weight: targets.find((one) => same(old, one))?.weight ?? old.weight,
           }))
+          if (JSON.stringify(next) === JSON.stringify(known.targets)) return nothing(stream)
           return {
             stream,
             events: ['RouteWeightsSet'],

@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'vitest'
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { clientKeyStream, keyId, modelName, type ProviderId } from '#contracts/ids.ts'
+import {
+  accepted,
+  after,
+  AZURE,
+  createFast,
+  credential,
+  definition,
+  DIGEST,
+  FAST,
+  issueKey,
+  KEY,
+  next,
+  OPENAI,
+  outcome,
+  registerAzure,
+  registerOpenai,
+  SLOW,
+  target,
+} from '#test/control-plane/given.ts'
+import type { Command, DeclaredState } from './command.ts'
+import { decide } from './decide.ts'
+
+const declare = (state: Partial<DeclaredState>): Command => ({
+  type: 'ApplyDeclaration',
+  state: { providers: [], models: [], keys: [], ...state },
+})
+const provider = (id: ProviderId, secrets: readonly string[] = [], name = 'Any') => ({
+  id,
+  definition: definition({ name, allowPrivate: true }),
+  credentials: secrets.map((secret) => credential(secret)),
+})
+const model = (name: string, targets = [target('openai')], aliases: readonly string[] = []) => ({
+  name: modelName(name),
+  targets,
+  aliases: aliases.map(modelName),
+  strategy: null,
+  region: null,
+})
+const key = (id = 'key_1') => ({ id: keyId(id), name: 'ci', digest: DIGEST, prefix: 'sk-ap-12' })
+
+/** Types and streams of what a declaration leads to. */
+const events = (catalog: Catalog, state: Partial<DeclaredState>): readonly string[] =>
+  accepted(decide(catalog, declare(state))).map(({ type, stream }) => `${type} ${stream}`)
+
+const whole = {
+  providers: [provider(OPENAI, ['one', 'two']), provider(AZURE)],
+  models: [model('fast', [target('openai'), target('azure', 'gpt', 1, 1)], ['quick'])],
+  keys: [key()],
+}
+const declared = after(declare(whole))
+
+describe('a declaration', () => {
+  test('makes everything that is not there, in one commit, in an order that can be folded', () => {
+    expect(events(after(), whole)).toEqual([
+      'ProviderRegistered provider-openai',
+      'CredentialAdded provider-openai',
+      'CredentialAdded provider-openai',
+      'ProviderRegistered provider-azure',
+      'LogicalModelCreated model-fast',
+      'ClientKeyIssued clientkey-key_1',
+    ])
+    const entities = [...declared.providers.values(), ...declared.models.values(), ...declared.keys.values()]
+    expect(entities.map(({ origin }) => origin)).toEqual(['declared', 'declared', 'declared', 'declared'])
+  })
+
+  test('that says the same again writes nothing, although its ids and sealed secrets are new', () => {
+    const resealed = {
+      ...whole,
+      providers: whole.providers.map((one) => ({
+        ...one,
+        credentials: one.credentials.map((secret) => ({
+          ...credential('resealed'),
+          fingerprint: secret.fingerprint,
+        })),
+      })),
+    }
+    expect(events(declared, resealed)).toEqual([])
+  })
+
+  test('that is empty retires all that was declared, and nothing else', () => {
+    const mixed = after(registerAzure, declare({ ...whole, providers: [provider(OPENAI)] }), {
+      ...issueKey,
+      id: keyId('key_2'),
+    } as Command)
+    expect(events(mixed, {})).toEqual([
+      'LogicalModelRetired model-fast',
+      'ProviderRemoved provider-openai',
+      'ClientKeyRevoked clientkey-key_1',
+    ])
+  })
+
+  test('sets back what the API changed of a declared entity', () => {
+    const changed = after(
+      declare(whole),
+      { type: 'UpdateProvider', id: AZURE, expectedVersion: 1, definition: definition({ name: 'Other' }) },
+      { type: 'SetTargets', name: FAST, expectedVersion: 1, targets: [target('azure')] },
+    )
+    expect(events(changed, whole)).toEqual([
+      'ProviderRenamed provider-azure',
+      'ProviderEgressPolicySet provider-azure',
+      'RouteTargetsSet model-fast',
+    ])
+  })
+
+  test('does not enable what an operator disabled: that is not declared', () => {
+    const disabled = after(declare(whole), { type: 'DisableProvider', id: AZURE, expectedVersion: 1 })
+    expect(events(disabled, whole)).toEqual([])
+  })
+})
+
+describe('what the API made', () => {
+  const api = after(registerOpenai, registerAzure, createFast, issueKey)
+
+  test('is not touched by a declaration that uses its name', () => {
+    expect(
+      events(api, {
+        providers: [provider(OPENAI, ['other'], 'Declared')],
+        models: [model('fast', [target('openai', 'other')], ['quick'])],
+        keys: [key()],
+      }),
+    ).toEqual([])
+  })
+
+  test('can be named by the targets of a declared model', () => {
+    expect(events(api, { models: [model('slow', [target('openai')])] })).toEqual([
+      'LogicalModelCreated model-slow',
+    ])
+  })
+
+  test('keeps a declared provider it names: that is only disabled, once', () => {
+    const used = after(declare({ providers: [provider(OPENAI)] }), registerAzure, createFast)
+    expect(events(used, {})).toEqual(['ProviderDisabled provider-openai'])
+    const disabled = next(used, accepted(decide(used, declare({}))))
+    expect(events(disabled, {})).toEqual([])
+    const free = next(
+      disabled,
+      accepted(decide(disabled, { type: 'RetireModel', name: FAST, expectedVersion: 1 })),
+    )
+    expect(events(free, {})).toEqual(['ProviderRemoved provider-openai'])
+  })
+})
+
+describe('a declared model', () => {
+  test.each([
+    ['that is nowhere', after()],
+    ['that goes with this declaration', after(declare({ providers: [provider(OPENAI)] }))],
+    [
+      'that goes, although the model had it',
+      after(declare({ providers: [provider(OPENAI)], models: [model('slow')] })),
+    ],
+  ])('cannot name a provider %s', (_, catalog) => {
+    expect(outcome(decide(catalog, declare({ models: [model('slow')] })))).toEqual({
+      kind: 'invalid',
+      issues: [{ path: 'models[0].targets[0].provider', message: 'no provider openai (model slow)' }],
+    })
+  })
+
+  test('may lose its last use of a provider in the commit that removes it', () => {
+    expect(
+      events(declared, {
+        ...whole,
+        providers: [provider(AZURE)],
+        models: [model('fast', [target('azure')], ['quick'])],
+      }),
+    ).toEqual(['RouteTargetsSet model-fast', 'ProviderRemoved provider-openai'])
+  })
+
+  test.each([
+    ['the alias of a model of the API', [model('quick')], 'models[0].name', 'quick belongs to model fast'],
+    [
+      'an alias that is a model of the API',
+      [model('slow', [target('openai')], ['fast'])],
+      'models[0].aliases[0]',
+      'fast belongs to model fast',
+    ],
+    [
+      'an alias of a model of the API',
+      [model('slow', [target('openai')], ['quick'])],
+      'models[0].aliases[0]',
+      'quick belongs to model fast',
+    ],
+    [
+      'its own name as an alias',
+      [model('slow', [target('openai')], ['slow'])],
+      'models[0].aliases[0]',
+      'slow belongs to model slow',
+    ],
+    [
+      'an alias that another declared one has',
+      [model('slow', [target('openai')], ['late']), model('later', [target('openai')], ['late'])],
+      'models[1].aliases[0]',
+      'late belongs to model slow',
+    ],
+  ])('cannot take %s', (_, models, path, message) => {
+    const api = after(registerOpenai, registerAzure, createFast)
+    expect(outcome(decide(api, declare({ models })))).toEqual({
+      kind: 'invalid',
+      issues: [{ path, message }],
+    })
+  })
+
+  test('can take an alias over from another declared one', () => {
+    const moved = {
+      ...whole,
+      models: [model('fast', whole.models[0]?.targets), model('slow', [target('azure')], ['quick'])],
+    }
+    const catalog = next(declared, accepted(decide(declared, declare(moved))))
+    expect(catalog.models.get(FAST)?.aliases).toEqual([])
+    expect(catalog.models.get(SLOW)?.aliases).toEqual(['quick'])
+  })
+})
+
+describe('the credentials of a declared provider', () => {
+  test('are told apart by their secrets: a new one is added before an old one is revoked', () => {
+    const rotated = { ...whole, providers: [provider(OPENAI, ['two', 'three']), provider(AZURE)] }
+    expect(accepted(decide(declared, declare(rotated)))).toMatchObject([
+      { type: 'CredentialAdded', body: { credentialId: 'cred_three' } },
+      { type: 'CredentialRevoked', body: { credentialId: 'cred_one' } },
+    ])
+  })
+})
+
+describe('a declared key', () => {
+  test('that was revoked stays so, and is not written again', () => {
+    const revoked = next(declared, [{ type: 'ClientKeyRevoked', stream: clientKeyStream(KEY), body: {} }])
+    expect(events(revoked, whole)).toEqual([])
+    const gone = next(declared, accepted(decide(declared, declare({ ...whole, keys: [] }))))
+    expect(gone.keys.get(KEY)?.state).toBe('revoked')
+    expect(events(gone, whole)).toEqual([])
+  })
+
+  test('keeps its suspension', () => {
+    const suspended = after(declare(whole), { type: 'SuspendKey', id: KEY, expectedVersion: 1 })
+    expect(events(suspended, whole)).toEqual([])
+  })
+})
