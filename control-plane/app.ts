@@ -9,7 +9,7 @@ import type { Bus } from '#contracts/bus/bus.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
-import type { Clock } from '#contracts/process/clock.ts'
+import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
@@ -17,6 +17,8 @@ import { applyDeclaration, CannotOpen, openLog } from './bootstrap/apply.ts'
 import type { Declaration } from './bootstrap/declaration.ts'
 import { Ledger } from './commands/ledger.ts'
 import type { ControlPlaneConfig } from './config.ts'
+import type { ModelListCache } from './discovery/cache.ts'
+import { Discovery } from './discovery/discovery.ts'
 import { addControlPlaneMetrics } from './metrics.ts'
 import { Fleet } from './nodes/fleet.ts'
 import { Heartbeat } from './nodes/heartbeat.ts'
@@ -34,7 +36,10 @@ export type ControlPlanePorts = Readonly<{
   pool: Pool
   /** Stays open when the control plane stops. */
   bus: Bus
+  /** Stays open too. */
+  modelLists: ModelListCache
   clock: Clock
+  random: Random
   logger: Logger
   /** What should exist besides what the API made, in view of what does. */
   declare: (catalog: Catalog) => Declaration
@@ -66,7 +71,9 @@ export async function startControlPlane(
   const ledger = new Ledger(log, clock)
   const fleet = new Fleet(ledger, clock)
   ledger.onCommits((wires) => wires.forEach(({ commit }) => fleet.propagation.committed(commit)))
-  const link = new NodeLink(ledger, log, fleet, config.masterKey.commits)
+  const { masterKey } = config
+  const discovery = stack.use(startDiscovery(config, ports, ledger, log))
+  const link = new NodeLink(ledger, log, fleet, masterKey.commits, () => discovery.signedLists())
   const trail = new Trail(database)
   const calls = stack.use(new CallRecorder(database, clock))
   const metrics = new Metrics()
@@ -79,7 +86,6 @@ export async function startControlPlane(
     state.opened
       ? { ready: true, detail: detailOf(ledger, state.relay) }
       : { ready: false, reason: `waiting for ${state.waitingFor}` }
-  const { masterKey } = config
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
   const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, relay: relayState }
   const server = stack.adopt(
@@ -105,11 +111,32 @@ export async function startControlPlane(
   stack.use(new Heartbeat({ bus, subjects: subjectsOf(config.prefix), ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
   stack.use(every(SAVE_NODES_MS, () => saveNodes(database, fleet.list())))
-  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus })
+  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery })
   const port = listeningPort(server)
   logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
   const running = stack.move()
   return { port, ledger, link, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+function startDiscovery(
+  { prefix, masterKey, modelsTtlMs }: ControlPlaneConfig,
+  { bus, modelLists, clock, random, logger }: ControlPlanePorts,
+  ledger: Ledger,
+  log: EventLog,
+): Discovery {
+  return new Discovery({
+    catalog: () => ledger.catalog,
+    secrets: (ids) => log.secrets(ids),
+    cache: modelLists,
+    bus,
+    subjects: subjectsOf(prefix),
+    vaultKey: masterKey.vault,
+    listKey: masterKey.models,
+    ttlMs: modelsTtlMs,
+    clock,
+    random,
+    logger,
+  })
 }
 
 type RelayParts = Readonly<{ bus: Bus; ledger: Ledger; log: EventLog; key: Uint8Array; logger: Logger }>

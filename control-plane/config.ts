@@ -30,6 +30,8 @@ export type ControlPlaneConfig = Readonly<{
   masterKey: MasterKey
   adminToken: Secret
   applyMigrations: boolean
+  /** How old a provider's model list may become before it is fetched again, in milliseconds. */
+  modelsTtlMs: number
 }>
 
 export type ControlPlaneEnvironment = ControlPlaneConfig &
@@ -38,9 +40,13 @@ export type ControlPlaneEnvironment = ControlPlaneConfig &
     databaseUrl: string
     natsUrl: string
     natsReplicas: number
+    redisUrl: string | null
     configFile: string | null
     logLevel: string
   }>
+
+/** In seconds. Providers add models a few times a month; five minutes is what clients of the list expect. */
+export const envModelsTtl = envInt(1, 86_400).default(300)
 
 const ControlPlaneEnv = z.object({
   DATABASE_URL: envUrl('postgres:', 'postgresql:'),
@@ -48,6 +54,9 @@ const ControlPlaneEnv = z.object({
   APIPROXY_NATS_PREFIX: envPrefix,
   /** Copies of each stream: 3 in a cluster. */
   APIPROXY_NATS_REPLICAS: envInt(1, 5).default(1),
+  /** Shared model lists; without it each control plane asks providers by itself. */
+  REDIS_URL: envUrl('redis:', 'rediss:').optional(),
+  MODELS_CACHE_TTL: envModelsTtl,
   APIPROXY_MASTER_KEY: envMasterKey,
   APIPROXY_ADMIN_TOKEN: envSecret(24),
   /** Loopback: whoever reaches this port and has the token rules the fleet. */
@@ -73,6 +82,8 @@ export function readControlPlaneConfig(env: Env): Result<ControlPlaneEnvironment
     masterKey: value.APIPROXY_MASTER_KEY,
     adminToken: value.APIPROXY_ADMIN_TOKEN,
     applyMigrations: value.AUTO_APPLY_DB_MIGRATIONS,
+    modelsTtlMs: value.MODELS_CACHE_TTL * 1_000,
+    redisUrl: value.REDIS_URL ?? null,
     declaration: declaration.value,
     databaseUrl: value.DATABASE_URL,
     natsUrl: value.NATS_URL,

@@ -10,6 +10,8 @@ import { createLogger } from '#contracts/process/logger.ts'
 import { startControlPlane } from './app.ts'
 import { withConfigFile } from './bootstrap/with-file.ts'
 import { readControlPlaneConfig } from './config.ts'
+import { MemoryModelListCache } from './discovery/cache-memory.ts'
+import { RedisModelListCache } from './discovery/cache-redis.ts'
 import { serverPool } from './store/database.ts'
 
 const readText = (path: string): Promise<string> => readFile(path, 'utf8')
@@ -33,7 +35,14 @@ await runUntilSignal(logger, async () => {
     }),
   )
   const pool = serverPool(environment.databaseUrl)
-  const ports = { pool, bus, clock: systemClock, logger, declare: () => declaration }
+  const { redisUrl, prefix } = environment
+  const modelLists = stack.use(
+    redisUrl === null
+      ? new MemoryModelListCache()
+      : new RedisModelListCache({ url: redisUrl, prefix, clock: systemClock }),
+  )
+  const common = { clock: systemClock, random: Math.random, logger }
+  const ports = { ...common, pool, bus, modelLists, declare: () => declaration }
   stack.use(await startControlPlane(environment, ports))
   return stack.move()
 })

@@ -4,6 +4,7 @@
 import type { Bus } from '#contracts/bus/bus.ts'
 import type { Metrics } from '#contracts/process/metrics.ts'
 import type { Ledger } from './commands/ledger.ts'
+import type { Discovery } from './discovery/discovery.ts'
 import type { Fleet } from './nodes/fleet.ts'
 import type { Relay } from './relay/relay.ts'
 
@@ -13,11 +14,12 @@ export type MetricSources = Readonly<{
   relay: Relay
   bus: Pick<Bus, 'connected'>
   calls: Readonly<{ dropped: number }>
+  discovery: Pick<Discovery, 'counts' | 'fetches'>
 }>
 
 export function addControlPlaneMetrics(
   metrics: Metrics,
-  { ledger, fleet, relay, bus, calls }: MetricSources,
+  { ledger, fleet, relay, bus, calls, discovery }: MetricSources,
 ): void {
   metrics.gauge(
     'apiproxy_log_commit',
@@ -57,10 +59,26 @@ export function addControlPlaneMetrics(
     [],
     () => fleet.propagation.count,
   )
+  addDiscoveryMetrics(metrics, discovery)
   metrics.counter(
     'apiproxy_call_records_dropped_total',
     'Records of admin calls that could not be kept.',
     [],
     () => calls.dropped,
+  )
+}
+
+function addDiscoveryMetrics(metrics: Metrics, discovery: MetricSources['discovery']): void {
+  metrics.gauge(
+    'apiproxy_model_lists',
+    'Providers by what is known of their models: fresh, stale since they last failed to say, unknown.',
+    ['state'],
+    () => Object.entries(discovery.counts()).map(([state, value]) => ({ labels: { state }, value })),
+  )
+  metrics.counter(
+    'apiproxy_model_list_fetches_total',
+    'Questions to providers for their models.',
+    ['outcome'],
+    () => Object.entries(discovery.fetches).map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
 }

@@ -30,6 +30,7 @@ import type { SessionStore } from './sessions/store.ts'
 import { FileDiskCopy } from './sync/disk/disk-copy.ts'
 import { loadNodeId } from './sync/disk/node-id.ts'
 import { startFollowing, type CatalogFollower } from './sync/follow-catalog.ts'
+import { followModels } from './sync/follow-models.ts'
 import { followWeights } from './sync/follow-weights.ts'
 import { SnapshotHolder } from './sync/holder.ts'
 import { Problems } from './sync/problems.ts'
@@ -75,11 +76,12 @@ export async function startDataPlane(
   )
   const health = new Health(random, (edge) => emitter.edge(edge))
   const pools = stack.use(new Pools())
-  const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key } = config.masterKey
+  const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
   const follower = stack.use(await startFollowing({ ...shared, disk, holder, slots, vaultKey, commitKey }))
   stack.use(followWeights({ ...shared, factors, key }))
+  stack.use(followModels({ ...shared, lists: follower.lists, key: models }))
 
   const state = { isAccepting: true }
   const statuses = new Map<number, number>()

@@ -20,6 +20,8 @@ export function subjectsOf(prefix: string) {
     head: `${prefix}.head`,
     /** Prober to nodes: signed weight tables. */
     weights: `${prefix}.wts`,
+    /** Control plane to nodes: what a provider was seen to serve, signed. */
+    modelLists: `${prefix}.mls`,
     /** Node to control planes: `NodeReport`. */
     report: (node: NodeId): string => `${prefix}.hb.${node}`,
     everyReport: `${prefix}.hb.*`,

@@ -5,7 +5,7 @@
  * guard. Several control planes are tried in turn, beginning with the one that answered last.
  */
 import { Agent } from 'undici'
-import { CommitsAnswer, SecretsAnswer, SecretsRequest, type ControlLink } from './link.ts'
+import { CommitsAnswer, ModelListsAnswer, SecretsAnswer, SecretsRequest, type ControlLink } from './link.ts'
 import { encodeNodeReport, type NodeReport } from './report.ts'
 import { secretId, type SecretId } from '../ids.ts'
 import type { Secret } from '../security/secret.ts'
@@ -86,6 +86,13 @@ export class HttpControlLink implements ControlLink, AsyncDisposable {
     return this.#ask(
       { method: 'POST', path: '/report', body: encodeNodeReport(report), signal },
       () => undefined,
+    )
+  }
+
+  modelLists(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#ask(
+      { method: 'GET', path: '/model-lists', signal },
+      (text) => ModelListsAnswer.parse(JSON.parse(text)).lists,
     )
   }
 

@@ -18,6 +18,8 @@ export interface ControlLink {
   /** Vault texts by id; ids that are unknown or destroyed are absent. */
   secrets(ids: readonly SecretId[], signal: AbortSignal): Promise<ReadonlyMap<SecretId, string>>
   report(report: NodeReport, signal: AbortSignal): Promise<void>
+  /** What each provider was seen to serve, signed: one text a provider (`model-lists.ts`). */
+  modelLists(signal: AbortSignal): Promise<readonly string[]>
 }
 
 /** At most this many ids in one request for secrets. */
@@ -29,6 +31,7 @@ export const SecretsRequest = z.strictObject({
   ids: z.array(z.string().min(1).max(64)).max(SECRETS_PER_REQUEST),
 })
 export const SecretsAnswer = z.object({ secrets: z.record(z.string(), z.string()) })
+export const ModelListsAnswer = z.object({ lists: z.array(z.string()) })
 export const CommitsAnswer = z.object({ commits: z.array(z.string()) })
 
 /** Said by the control plane on the bus every two seconds: how far the log is and who listens. */

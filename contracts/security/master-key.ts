@@ -23,6 +23,8 @@ export type MasterKey = Readonly<{
   commits: Buffer
   /** Signs weight tables. */
   weights: Buffer
+  /** Signs what providers were seen to serve. */
+  models: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -49,6 +51,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     fingerprint: derive('fingerprint'),
     commits: derive('commits'),
     weights: derive('weights'),
+    models: derive('model-lists'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

@@ -20,6 +20,7 @@ import { CatalogRoster } from '#prober/roster.ts'
 import { startControlPlane, type RunningControlPlane } from '../app.ts'
 import type { Declaration } from '../bootstrap/declaration.ts'
 import type { ControlPlaneConfig } from '../config.ts'
+import { MemoryModelListCache } from '../discovery/cache-memory.ts'
 import { LateLink } from './late-link.ts'
 import { embeddedPool } from './postgres.ts'
 import { SIMULATED_MODEL, SIMULATED_PROVIDER, startSimulatedProvider } from './simulated-provider.ts'
@@ -77,7 +78,9 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
     await startControlPlane(config.controlPlane, {
       pool,
       bus: controlBus,
+      modelLists: stack.use(new MemoryModelListCache()),
       clock,
+      random,
       logger: controlLogger,
       declare,
     }),

@@ -27,4 +27,8 @@ export class LateLink implements ControlLink {
   async report(...args: Parameters<ControlLink['report']>): Promise<void> {
     return (await this.#attached.promise).report(...args)
   }
+
+  async modelLists(...args: Parameters<ControlLink['modelLists']>): ReturnType<ControlLink['modelLists']> {
+    return (await this.#attached.promise).modelLists(...args)
+  }
 }

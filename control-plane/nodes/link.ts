@@ -23,17 +23,22 @@ export class NodeLink implements ControlLink {
   readonly #log: EventLog
   readonly #fleet: Fleet
   readonly #key: Uint8Array
+  readonly #lists: () => readonly string[]
   readonly #recent: WireCommit[] = []
   readonly #waiting = new Set<() => void>()
   /** The last snapshot made, and the commit it is of: many nodes starting together are served one. */
   #snapshot: Readonly<{ commit: number; text: string }> | null = null
 
-  /** @param key `MasterKey.commits`. */
-  constructor(ledger: Ledger, log: EventLog, fleet: Fleet, key: Uint8Array) {
+  /**
+   * @param key `MasterKey.commits`.
+   * @param lists what providers were seen to serve, signed.
+   */
+  constructor(ledger: Ledger, log: EventLog, fleet: Fleet, key: Uint8Array, lists: () => readonly string[]) {
     this.#ledger = ledger
     this.#log = log
     this.#fleet = fleet
     this.#key = key
+    this.#lists = lists
     ledger.onCommits((wires) => {
       this.#recent.push(...wires)
       this.#recent.splice(0, this.#recent.length - RECENT)
@@ -70,6 +75,10 @@ export class NodeLink implements ControlLink {
 
   async report(report: NodeReport): Promise<void> {
     this.#fleet.onReport(report)
+  }
+
+  async modelLists(): Promise<readonly string[]> {
+    return this.#lists()
   }
 
   #nextCommit(waitMs: number, signal: AbortSignal): Promise<void> {

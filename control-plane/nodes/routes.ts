@@ -49,6 +49,9 @@ export function addNodeRoutes(server: FastifyInstance, { link, token }: NodeRout
     const secrets = await link.secrets(body.data.ids.map(secretId), signalOf(reply))
     return { secrets: Object.fromEntries(secrets) }
   })
+  server.get('/model-lists', options, async (_request, reply) => ({
+    lists: await link.modelLists(signalOf(reply)),
+  }))
   server.post('/report', options, async (request, reply) => {
     const report = decodeNodeReport(JSON.stringify(request.body))
     if (!report.ok) return reply.code(400).send({ error: report.error })

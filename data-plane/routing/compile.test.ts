@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
+import type { ListedModels } from '#contracts/catalog/listed-model.ts'
 import type { RouteTarget } from '#contracts/catalog/model.ts'
 import { readCommit } from '#contracts/commit/commit.ts'
 import {
@@ -29,7 +30,7 @@ let log: TestLog
 let catalog: Catalog
 let slots: NodeSlots
 let secrets: Map<string, string>
-let discovered: Map<ProviderId, readonly string[]>
+let discovered: Map<ProviderId, ListedModels>
 let previous: RoutingSnapshot | null
 
 beforeEach(() => {
@@ -50,6 +51,8 @@ function compile(...events: readonly TestEvent[]): RoutingSnapshot {
   previous = compileSnapshot({ catalog, digest: log.digest(), secret, discovered, slots, previous })
   return previous
 }
+
+const seen = (...ids: readonly string[]): ListedModels => ({ at: 1, models: ids.map((id) => ({ id })) })
 
 const onProvider = (
   id: string,
@@ -171,17 +174,18 @@ describe('what did not change', () => {
   })
 
   test('does not hide a discovered model that took the place of another', () => {
-    discovered.set(providerId('b'), ['m1', 'old'])
+    discovered.set(providerId('c'), seen('m1', 'old'))
     compile(
+      serving('c'),
       modelCreated('all', [
-        ['b', 'old'],
-        ['b', 'new'],
+        ['c', 'old'],
+        ['c', 'new'],
       ]),
     )
     // Targets keep both deployments, and the list is as long as before.
-    discovered.set(providerId('b'), ['m1', 'new'])
+    discovered.set(providerId('c'), seen('m1', 'new'))
     const after = compile(keyIssued('key_9'))
-    expect([candidates(after, 'new'), candidates(after, 'old')]).toEqual([['b/new 1 0'], undefined])
+    expect([candidates(after, 'new'), candidates(after, 'old')]).toEqual([['c/new 1 0'], undefined])
   })
 
   test('does not keep a target of a logical model from getting its deployment', () => {
@@ -283,10 +287,16 @@ describe('names', () => {
     expect(candidates(compile(serving('a', 'm'), heavy), 'm')).toEqual(['a/m 1 0', 'b/m 5 0'])
   })
 
-  test('that a provider lists twice, or declares and is seen to serve, are one', () => {
-    discovered.set(providerId('a'), ['m', 'n', 'n'])
-    const snapshot = compile(serving('a', 'm', 'm'))
-    expect([candidates(snapshot, 'm'), candidates(snapshot, 'n')]).toEqual([['a/m 1 0'], ['a/n 1 0']])
+  test('that a provider lists twice are one', () => {
+    discovered.set(providerId('b'), seen('n', 'n'))
+    const snapshot = compile(serving('a', 'm', 'm'), serving('b'))
+    expect([candidates(snapshot, 'm'), candidates(snapshot, 'n')]).toEqual([['a/m 1 0'], ['b/n 1 0']])
+  })
+
+  test('that the operator names replace those the provider was seen to serve', () => {
+    discovered.set(providerId('a'), seen('m', 'n'))
+    const snapshot = compile(serving('a', 'm'))
+    expect([candidates(snapshot, 'm'), candidates(snapshot, 'n')]).toEqual([['a/m 1 0'], undefined])
   })
 
   test('of logical models and their aliases replace groups of the same name', () => {

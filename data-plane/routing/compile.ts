@@ -7,6 +7,7 @@
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { ClientKey } from '#contracts/catalog/client-key.ts'
+import type { ListedModels } from '#contracts/catalog/listed-model.ts'
 import type { RouteTarget } from '#contracts/catalog/model.ts'
 import type { Dialect, Provider, ProviderRouting, ProviderState } from '#contracts/catalog/provider.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
@@ -39,7 +40,7 @@ export type CompileInput = Readonly<{
   /** Secrets opened so far. A credential whose secret is missing makes its provider unacceptable. */
   secret: (id: SecretId) => string | undefined
   /** Models each provider was seen to serve, beside those it declares. */
-  discovered: ReadonlyMap<ProviderId, readonly string[]>
+  discovered: ReadonlyMap<ProviderId, ListedModels>
   slots: NodeSlots
   /** The snapshot being replaced. */
   previous: RoutingSnapshot | null
@@ -77,18 +78,18 @@ function compileProviders(input: CompileInput, nacks: Nack[]): ReadonlyMap<Provi
   const targets = targetsByProvider(input.catalog)
   const compiled = new Map<ProviderId, CompiledProvider>()
   for (const [id, provider] of input.catalog.providers) {
-    const listed = [...new Set([...provider.definition.models.static, ...(input.discovered.get(id) ?? [])])]
     const before = input.previous?.providers.get(id)
+    const { static: named } = provider.definition.models
+    // What the operator names replaces what the provider says.
+    const seen = named.length > 0 ? null : (input.discovered.get(id)?.models ?? null)
+    const isSame = before?.source === provider && before.seen === seen
+    const listed = isSame ? before.listed : [...new Set(seen === null ? named : seen.map((one) => one.id))]
     const wanted = new Set([...(targets.get(id) ?? []), ...listed])
-    if (
-      before?.source === provider &&
-      sameNames(before.deployments, wanted) &&
-      sameList(before.listed, listed)
-    ) {
+    if (isSame && sameNames(before.deployments, wanted)) {
       compiled.set(id, before)
       continue
     }
-    const result = compileProvider(provider, wanted, listed, input)
+    const result = compileProvider(provider, wanted, { listed, seen }, input)
     if (result.ok) compiled.set(id, result.value)
     else {
       nacks.push({ commit: provider.changedAt, stream: providerStream(id), reason: result.error })
@@ -113,9 +114,6 @@ function sameNames(deployments: ReadonlyMap<string, Deployment>, wanted: Readonl
   return deployments.size === wanted.size && [...wanted].every((model) => deployments.has(model))
 }
 
-const sameList = (one: readonly string[], other: readonly string[]): boolean =>
-  one.length === other.length && one.every((model, at) => model === other[at])
-
 /** What cannot be taken over must not keep a provider in use that the operator has taken out of it. */
 function inState(before: CompiledProvider, state: ProviderState): CompiledProvider {
   if (before.source.state === state) return before
@@ -125,7 +123,7 @@ function inState(before: CompiledProvider, state: ProviderState): CompiledProvid
 function compileProvider(
   provider: Provider,
   wanted: ReadonlySet<string>,
-  listed: readonly string[],
+  lists: Pick<CompiledProvider, 'listed' | 'seen'>,
   { secret, slots }: CompileInput,
 ): Result<CompiledProvider, string> {
   const { definition } = provider
@@ -174,7 +172,7 @@ function compileProvider(
     source: provider,
     deployments: new Map([...wanted].map((model) => [model, deployment(model, model)])),
     pin: (model) => deployment(model, UNLISTED),
-    listed,
+    ...lists,
     accepts: provider.state === 'enabled',
   })
 }

@@ -5,6 +5,7 @@
  * request keeps the snapshot it began with.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { ListedModel } from '#contracts/catalog/listed-model.ts'
 import type { EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import type { RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { Dialect, Provider, ProviderKind, ProviderTimeouts } from '#contracts/catalog/provider.ts'
@@ -89,6 +90,8 @@ export type CompiledProvider = Readonly<{
   pin: (model: string) => Deployment
   /** Models this provider lists, declared or discovered. */
   listed: readonly string[]
+  /** What its own list tells of them; null: the operator named them, or nothing is known yet. */
+  seen: readonly ListedModel[] | null
   accepts: boolean
 }>
 

@@ -12,7 +12,6 @@ import { EMPTY_DIGEST } from '#contracts/commit/digest.ts'
 import { decodeSnapshot, type CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import { Head, HEAD_INTERVAL_MS, type ControlLink } from '#contracts/fleet/link.ts'
 import type { Nack, NodeReport } from '#contracts/fleet/report.ts'
-import type { ProviderId } from '#contracts/ids.ts'
 import type { Clock, Random } from '#contracts/process/clock.ts'
 import type { Readiness } from '#contracts/process/health.ts'
 import type { NodeSlots } from '../routing/compile.ts'
@@ -21,7 +20,7 @@ import type { DiskCopy } from './disk/disk-copy.ts'
 import type { SnapshotHolder } from './holder.ts'
 import { Intake } from './intake.ts'
 import type { Problems } from './problems.ts'
-import { CatalogPublisher } from './publish.ts'
+import { CatalogPublisher, type LearnedLists } from './publish.ts'
 import { askWithin, Backoff, Bell } from './waits.ts'
 
 export type FollowPorts = Readonly<{
@@ -149,9 +148,9 @@ export class CatalogFollower implements AsyncDisposable {
     this.#listeners.add(listener)
   }
 
-  /** Models each provider was seen to serve, beside those it declares. */
-  learnModels(discovered: ReadonlyMap<ProviderId, readonly string[]>): void {
-    this.#publisher.learnModels(discovered)
+  /** Where it is learned which models providers were seen to serve. */
+  get lists(): LearnedLists {
+    return this.#publisher
   }
 
   readout(): FollowReadout {

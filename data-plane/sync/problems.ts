@@ -25,6 +25,7 @@ export const SYNC_PROBLEMS = {
   slot_refused: 'a copy on disk could not be used',
   disk_failed: 'the copy on disk could not be written; a restart would begin further back',
   report_failed: 'a report could not be delivered',
+  model_list_refused: 'a list of models was malformed or wrongly signed',
   weights_refused: 'a weight table was malformed or wrongly signed',
   weights_stale: 'a weight table was not newer than the one in force',
 } as const

@@ -5,6 +5,7 @@
  * takes effect immediately; it is acknowledged after the secrets it needs were asked for and, if it takes a
  * right away from somebody, after it was written to disk. What throws here keeps the old snapshot in force.
  */
+import type { ListedModels } from '#contracts/catalog/listed-model.ts'
 import type { EventType } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import type { Commit } from '#contracts/commit/commit.ts'
@@ -53,6 +54,9 @@ export type PublisherPorts = Readonly<{
   onStuck: (held: CatalogSnapshot) => void
 }>
 
+/** Models each provider was seen to serve. */
+export type LearnedLists = Pick<CatalogPublisher, 'discovered' | 'learnModels'>
+
 /** What a build put in force. `serial` counts builds, so that an unchanged commit with new secrets is a new one. */
 type Swap = Readonly<{ serial: number; commit: number; nacks: readonly Nack[] }>
 
@@ -63,7 +67,7 @@ export class CatalogPublisher implements AsyncDisposable {
   #held: CatalogSnapshot | null = null
   /** Verified, not folded yet. */
   #queue: Commit[] = []
-  #discovered: ReadonlyMap<ProviderId, readonly string[]> = new Map()
+  #discovered: ReadonlyMap<ProviderId, ListedModels> = new Map()
   #swapped: Swap = { serial: 0, commit: 0, nacks: [] }
   #acknowledged: Swap = this.#swapped
   #failure: Nack | null = null
@@ -133,8 +137,12 @@ export class CatalogPublisher implements AsyncDisposable {
     this.#request()
   }
 
-  /** Models each provider was seen to serve, beside those it declares. */
-  learnModels(discovered: ReadonlyMap<ProviderId, readonly string[]>): void {
+  /** Models each provider was seen to serve. */
+  get discovered(): ReadonlyMap<ProviderId, ListedModels> {
+    return this.#discovered
+  }
+
+  learnModels(discovered: ReadonlyMap<ProviderId, ListedModels>): void {
     this.#discovered = discovered
     if (this.#held !== null) this.#request()
   }

@@ -141,12 +141,14 @@ export class TestLink implements ControlLink {
   /** Vault texts. */
   readonly vault = new Map<SecretId, string>()
   readonly reports: NodeReport[] = []
-  readonly asked = { snapshot: 0, commits: 0, secrets: 0, report: 0 }
+  /** Signed lists of what providers serve. */
+  lists: readonly string[] = []
+  readonly asked = { snapshot: 0, commits: 0, secrets: 0, report: 0, modelLists: 0 }
   /** Nobody answers; `hanging`: not even with an error. */
   down = false
   hanging = false
-  /** Which of the four calls fail. */
-  readonly broken = new Set<'snapshot' | 'commits' | 'secrets' | 'report'>()
+  /** Which of the calls fail. */
+  readonly broken = new Set<keyof ControlLink>()
   /** Snapshots are of this commit instead of the head. */
   snapshotAt: number | null = null
 
@@ -182,7 +184,12 @@ export class TestLink implements ControlLink {
     this.reports.push(report)
   }
 
-  async #answer(call: 'snapshot' | 'commits' | 'secrets' | 'report', signal: AbortSignal): Promise<void> {
+  async modelLists(signal: AbortSignal): Promise<readonly string[]> {
+    await this.#answer('modelLists', signal)
+    return this.lists
+  }
+
+  async #answer(call: keyof ControlLink, signal: AbortSignal): Promise<void> {
     this.asked[call] += 1
     await sleep(1, signal)
     while (this.hanging) await sleep(50, signal)

@@ -29,7 +29,7 @@ function copyOf(keys: number): NodeCopy {
   return {
     snapshot: log.snapshot(),
     secrets: new Map([[secretId('secret-1'), 'v1.sealed']]),
-    discovered: new Map([[providerId('p0'), ['seen-model']]]),
+    discovered: new Map([[providerId('p0'), { at: 7, models: [{ id: 'seen-model', contextWindow: 9 }] }]]),
   }
 }
 
@@ -81,7 +81,7 @@ describe('a copy on disk', () => {
     const bytes = await readFile(slot('a'), 'latin1')
     for (const [from, to, reason] of [
       ['"fold":1', '"fold":9', 'written by fold 9, this build folds 1'],
-      ['"format":1', '"format":9', 'written in format 9, this build reads 1'],
+      ['"format":2', '"format":9', 'written in format 9, this build reads 2'],
     ] as const) {
       await writeFile(slot('a'), bytes.replace(from, to), 'latin1')
       expect(await open().load()).toEqual({ copy: null, refused: [{ slot: 'a', reason }] })

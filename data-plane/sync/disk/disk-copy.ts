@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
+import { ListedModels } from '#contracts/catalog/listed-model.ts'
 import { decodeSnapshot, snapshotPieces, type CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import { providerId, secretId, type ProviderId, type SecretId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
@@ -24,7 +25,7 @@ export type NodeCopy = Readonly<{
   /** Vault texts of the secrets the catalog refers to. */
   secrets: ReadonlyMap<SecretId, string>
   /** Models each provider was seen to serve. */
-  discovered: ReadonlyMap<ProviderId, readonly string[]>
+  discovered: ReadonlyMap<ProviderId, ListedModels>
 }>
 
 /** Why a slot was not used. */
@@ -38,7 +39,8 @@ export interface DiskCopy {
   save(copy: NodeCopy): Promise<void>
 }
 
-const FORMAT = 1
+/** 2: lists of models with what they tell. */
+const FORMAT = 2
 const SLOTS = ['a', 'b'] as const
 type Slot = (typeof SLOTS)[number]
 
@@ -53,7 +55,7 @@ const Header = z.object({
 /** First line of what is sealed; the catalog snapshot follows it. */
 const Extras = z.object({
   secrets: z.array(z.tuple([z.string(), z.string()])),
-  discovered: z.array(z.tuple([z.string(), z.array(z.string())])),
+  discovered: z.array(z.tuple([z.string(), ListedModels])),
 })
 
 /** A header line is about 130 bytes. */
@@ -212,7 +214,7 @@ function openSlot(key: Uint8Array, file: SlotFile): Result<NodeCopy, string> {
     return ok({
       snapshot: snapshot.value,
       secrets: new Map(extras.secrets.map(([id, vaultText]) => [secretId(id), vaultText])),
-      discovered: new Map(extras.discovered.map(([id, models]) => [providerId(id), models])),
+      discovered: new Map(extras.discovered.map(([id, list]) => [providerId(id), list])),
     })
   } catch {
     return err('its first line was not understood')

@@ -1,0 +1,59 @@
+/**
+ * The list of one provider's models on its way from the control plane to the nodes, and into the shared cache.
+ *
+ * Pure in effect. Signed, because whoever can write to the bus or the cache must not decide where names lead;
+ * ordered by when it was fetched, because lists overtake each other; one provider a message, because all of
+ * them together can be larger than a message may be.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import { ListedModels, type ListedModel } from '../catalog/listed-model.ts'
+import { providerId, type ProviderId } from '../ids.ts'
+import { err, ok, type Result } from '../result.ts'
+
+const Message = z.object({ v: z.literal(1), provider: z.string(), ...ListedModels.shape })
+
+export type ProviderList = Readonly<{ provider: ProviderId; list: ListedModels }>
+
+/** base64url of 32 bytes. */
+const MAC_LENGTH = 43
+/** Of a message, in bytes: NATS takes 1 MiB unless told otherwise. */
+const MOST_BYTES = 900_000
+
+/**
+ * Says what fits into a message: first everything, then the ids alone, then as many ids as fit.
+ *
+ * @param key `MasterKey.models`.
+ */
+export function signModelList({ provider, list }: ProviderList, key: Uint8Array): string {
+  const textOf = (models: readonly ListedModel[]): string =>
+    JSON.stringify({ v: 1, provider, at: list.at, models })
+  const fits = (text: string): boolean => Buffer.byteLength(text) <= MOST_BYTES
+  let models = list.models
+  let text = textOf(models)
+  if (!fits(text)) {
+    models = models.map(({ id }) => ({ id }))
+    text = textOf(models)
+  }
+  while (!fits(text)) {
+    models = models.slice(0, Math.floor(models.length / 2))
+    text = textOf(models)
+  }
+  return `${mac(text, key).toString('base64url')}.${text}`
+}
+
+export function openModelList(signed: string, key: Uint8Array): Result<ProviderList, string> {
+  const text = signed.slice(MAC_LENGTH + 1)
+  const given = Buffer.from(signed.slice(0, MAC_LENGTH), 'base64url')
+  const expected = mac(text, key)
+  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+    return err('not signed by this installation')
+  try {
+    const { provider, at, models } = Message.parse(JSON.parse(text))
+    return ok({ provider: providerId(provider), list: { at, models } })
+  } catch {
+    return err('malformed')
+  }
+}
+
+const mac = (text: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(text).digest()
