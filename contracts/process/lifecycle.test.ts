@@ -1,10 +1,14 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { eventually } from '#test/eventually.ts'
 import { OwnedProcess } from '#test/processes/owned.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 
 /** Runs a small main that uses the real functions, in a process of its own. */
-const runMain = (body: string): Promise<OwnedProcess> =>
+const runMain = (body: string, env: Readonly<Record<string, string>> = {}): Promise<OwnedProcess> =>
   OwnedProcess.start(
     process.execPath,
     [
@@ -16,7 +20,7 @@ const runMain = (body: string): Promise<OwnedProcess> =>
        setInterval(() => {}, 1_000)
        ${body}`,
     ],
-    { cwd: root, env: { PATH: process.env['PATH'] } },
+    { cwd: root, env: { PATH: process.env['PATH'], ...env } },
   )
 
 const startThing = (dispose: string): string => `
@@ -66,6 +70,20 @@ describe('a process that runs until a signal', () => {
     await main.waitForLine(/^starting$/)
     main.signal('SIGTERM')
     expect(await main.exited).toEqual({ code: 0, signal: null })
+  })
+
+  test('has written what it compiled before anybody kills it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'apiproxy-compiled-'))
+    const written = async (): Promise<number> => (await readdir(folder, { recursive: true })).length
+    try {
+      await using main = await runMain(startThing(''), { NODE_COMPILE_CACHE: folder })
+      await main.waitForLine(/^started$/)
+      // One folder for this version of Node, and the files in it.
+      await eventually(async () => (await written()) > 1, 20_000, 'writing the compile cache')
+      expect(main.running).toBe(true)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 
   test('that cannot start says why and ends with 1', async () => {
