@@ -57,8 +57,10 @@ export class Fleet {
     const moved =
       known === undefined || known.report.boot !== report.boot || known.report.served !== report.served
     const movedAt = moved ? now : known.movedAt
-    // A node that has just come, or come back, says nothing about how fast commits travel.
-    if (known?.report.boot === report.boot) this.propagation.served(known.report.served, report.served)
+    // A node that has just come, or come back, says nothing about how fast commits travel: it counts from the
+    // first one it served.
+    if (known !== undefined && known.report.boot === report.boot && known.report.served > 0)
+      this.propagation.served(known.report.served, report.served)
     this.#nodes.set(report.node, { report, lastSeen: this.#clock.now(), seenAt: now, movedAt })
     for (const waiter of this.#waiters) if (this.behind(waiter.commit).length === 0) this.#release(waiter)
   }
