@@ -5,9 +5,11 @@
  *     node test/runs/kills.ts --kills 1000 --nodes 3 --seed 1
  *
  * Two control planes (each with its relay) on one log, NATS and one node are killed with SIGKILL and started
- * again, each on its own, so that any of them can be away at once. Commands go to the first control plane
- * and, when it does not answer, to the second; a command whose outcome is not known is sent again under its id.
+ * again, each on its own, so that any of them can be away at once; some kills hit a process that still
+ * starts. Commands go to the first control plane and, when it does not answer, to the second; a command whose
+ * outcome is not known is sent again under its id.
  */
+import type { Random } from '#contracts/process/clock.ts'
 import { diceOf } from '#data-plane/routing/dice.ts'
 import type { AdminClient } from '#control-plane/admin/client.ts'
 import { Cluster } from '../cluster/cluster.ts'
@@ -17,6 +19,9 @@ import type { Killable } from '../faults/kill.ts'
 import { conclude, readOptions, say } from './options.ts'
 
 const options = readOptions({ kills: 1_000, nodes: 3, lanes: 3, seed: 1 })
+/** A kill in the start comes within this time of it, in milliseconds. */
+const START_MS = 600
+
 await using cluster = await Cluster.start({ nodes: options.nodes, prober: false })
 const second = await cluster.addControlPlane()
 say(`${options.nodes} nodes and two control planes are up`)
@@ -26,18 +31,25 @@ let isOver = false
 const acknowledged: Acknowledged[] = []
 let resent = 0
 
-/** With the longest pause between two kills, in milliseconds: NATS is back at once, the others take a while. */
-const victims: readonly (readonly [string, Killable, number])[] = [
-  ['control plane', cluster.control, 300],
-  ['relay', second.role, 300],
-  ['nats', cluster.nats.server, 2_500],
-  ['node', cluster.nodes[0]!.role, 300],
+type Victim = Readonly<{
+  name: string
+  process: Killable
+  /** Longest time it runs before it is killed, in milliseconds. */
+  pauseMs: number
+  /** Of its kills, how many hit it while it still starts. */
+  inStart: number
+}>
+
+const victims: readonly Victim[] = [
+  { name: 'control plane', process: cluster.control, pauseMs: 1_500, inStart: 0.2 },
+  { name: 'relay', process: second.role, pauseMs: 1_500, inStart: 0.2 },
+  // It is back in a moment, and can do nothing to the log while it starts.
+  { name: 'nats', process: cluster.nats.server, pauseMs: 2_500, inStart: 0 },
+  { name: 'node', process: cluster.nodes[0]!.role, pauseMs: 1_500, inStart: 0.2 },
 ]
 const share = Math.ceil(options.kills / victims.length)
 const counts = new Map<string, number>()
-const killing = Promise.all(
-  victims.map(([name, victim, pauseMs], at) => keepKilling(name, victim, pauseMs, diceOf(options.seed + at))),
-)
+const killing = Promise.all(victims.map((victim, at) => keepKilling(victim, diceOf(options.seed + at))))
 const lanes = Promise.all(Array.from({ length: options.lanes }, (_, lane) => keepChanging(lane)))
 const story = setInterval(
   () => say(`${kills} kills, ${acknowledged.length} commands acknowledged, ${resent} sent again`),
@@ -73,19 +85,23 @@ conclude([
   ),
 ])
 
-async function keepKilling(
-  name: string,
-  victim: Killable,
-  pauseMs: number,
-  random: () => number,
-): Promise<void> {
-  for (let count = 1; count <= share; count++) {
-    await new Promise((resolve) => setTimeout(resolve, wholeBetween(random, 0, pauseMs)))
+async function keepKilling({ name, process, pauseMs, inStart }: Victim, random: Random): Promise<void> {
+  const killed = async (): Promise<void> => {
     kills += 1
-    counts.set(name, count)
-    await victim.kill('SIGKILL')
-    await new Promise((resolve) => setTimeout(resolve, wholeBetween(random, 0, 150)))
-    await victim.restart()
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+    await process.kill('SIGKILL')
+  }
+  while ((counts.get(name) ?? 0) < share) {
+    await sleep(wholeBetween(random, 0, pauseMs))
+    await killed()
+    await sleep(wholeBetween(random, 0, 150))
+    if (random() < inStart && (counts.get(name) ?? 0) < share) {
+      const starting = process.restart().catch(() => undefined) // it never becomes ready
+      await sleep(wholeBetween(random, 50, START_MS))
+      await killed()
+      await starting
+    }
+    await process.restart()
   }
 }
 
@@ -121,9 +137,13 @@ async function insist<Input extends object>(
       // A refusal is an answer: the command must never have been refused before it was carried out.
       if (error instanceof Error && 'data' in error && isRefusal(error.data)) throw error
       resent += 1
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await sleep(50)
     }
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function isRefusal(data: unknown): boolean {

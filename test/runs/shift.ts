@@ -2,27 +2,36 @@
  * The loop, closed, on real processes: one of two equal providers turns slower, then recovers, and every
  * node's shares follow.
  *
- *     node test/runs/shift.ts --nodes 3 --rate 30 --usualMs 200 --times 10
+ *     node test/runs/shift.ts --nodes 3 --rate 60 --usualMs 200 --times 10 --seed 1
  *
- * `rate` is requests a second over all nodes. Ends with a table of the slow provider's share by second and
- * node, and the two times the bar asks for.
+ * `rate` is requests a second over all nodes, at random moments as clients send them. Ends with a table of the
+ * turning provider's share by time and node, and the two times the bar asks for.
  */
+import { diceOf } from '#data-plane/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { conclude, readOptions, say } from './options.ts'
 
 const options = readOptions({
   nodes: 3,
-  rate: 30,
+  rate: 60,
   usualMs: 200,
   times: 10,
   calmS: 20,
   slowS: 40,
   recoverS: 75,
   stream: 1,
+  seed: 1,
 })
-/** Shares are counted over this long: at 30 requests a second about 150 answers. */
+/** Shares are counted over this long: at 20 requests a second and node over 100 answers, give or take 5 points. */
 const WINDOW_MS = 5_000
+/** What the bar asks for, in milliseconds. */
+const FALLEN_WITHIN_MS = 15_000
+const BACK_WITHIN_MS = 60_000
+/** A fifth of its operator's share, which is a half; and that share within 10 points. */
+const FALLEN = 0.1
+const BACK = 0.4
+const random = diceOf(options.seed)
 
 type Answer = Readonly<{ at: number; node: number; provider: string }>
 
@@ -55,11 +64,16 @@ const answers: Answer[] = []
 let failures = 0
 let sent = 0
 const open = new Set<Promise<void>>()
-const traffic = setInterval(() => {
-  const request = ask(sent++ % options.nodes)
-  open.add(request)
-  void request.finally(() => open.delete(request))
-}, 1_000 / options.rate)
+let isOver = false
+const traffic = (async () => {
+  for (let at = performance.now(); !isOver; at += (-Math.log(1 - random()) / options.rate) * 1_000) {
+    const wait = at - performance.now()
+    if (wait > 0) await sleep(wait / 1_000)
+    const request = ask(sent++ % options.nodes)
+    open.add(request)
+    void request.finally(() => open.delete(request))
+  }
+})()
 
 await sleep(options.calmS)
 second.byDefault(pace(options.usualMs * options.times))
@@ -70,7 +84,8 @@ second.byDefault(pace(options.usualMs))
 const wellAt = performance.now()
 say('it is well again')
 await sleep(options.recoverS)
-clearInterval(traffic)
+isOver = true
+await traffic
 await Promise.all(open)
 
 const nodes = Array.from({ length: options.nodes }, (_, node) => node)
@@ -83,20 +98,35 @@ for (let at = slowAt - 10_000; at <= wellAt + options.recoverS * 1_000; at += 5_
   const shares = nodes.map((node) => percent(share(node, at)))
   process.stdout.write(`${phase} ${(since / 1_000).toFixed(0).padStart(4)} s  ${shares.join('  ')}\n`)
 }
-const fell = nodes.map((node) => firstTime(slowAt, 40_000, (at) => share(node, at) <= 0.1))
-const back = nodes.map((node) => firstTime(wellAt, options.recoverS * 1_000, (at) => share(node, at) >= 0.4))
+const endAt = wellAt + options.recoverS * 1_000
+const fell = nodes.map((node) => firstTime(slowAt, wellAt, (at) => share(node, at) <= FALLEN))
+const back = nodes.map((node) => firstTime(wellAt, endAt, (at) => share(node, at) >= BACK))
 process.stdout.write('\n')
+const calm = nodes.map((node) => share(node, slowAt, (options.calmS / 2) * 1_000))
+const stayed = nodes.map((node) => share(node, wellAt, wellAt - slowAt - FALLEN_WITHIN_MS))
+const settled = nodes.map((node) => share(node, endAt, options.recoverS * 1_000 - BACK_WITHIN_MS))
+say(`share by node while calm ${calm.map(percent).join(', ')}`)
+say(`fell by 80 % after ${fell.map(seconds).join(', ')} s; from then on ${stayed.map(percent).join(', ')}`)
 say(
-  `share fell by 80 % after ${fell.map(seconds).join(', ')} s; was back within 10 points after ${back.map(seconds).join(', ')} s`,
+  `back within 10 points after ${back.map(seconds).join(', ')} s; at the end ${settled.map(percent).join(', ')}`,
 )
 say(`${answers.length} answers, ${failures} failures`)
-conclude([
-  ...fell.flatMap((ms, node) => (ms > 15_000 ? [`node ${node}: the share fell after ${seconds(ms)} s`] : [])),
-  ...back.flatMap((ms, node) =>
-    ms > 60_000 ? [`node ${node}: the share was back after ${seconds(ms)} s`] : [],
-  ),
-  ...(failures > 0 ? [`${failures} requests failed`] : []),
-])
+const isEqual = (value: number): boolean => value >= BACK && value <= 1 - BACK
+conclude(
+  nodes
+    .flatMap((node) => [
+      ...(isEqual(calm[node]!) ? [] : [`node ${node}: the providers were not equal at first`]),
+      ...(fell[node]! <= FALLEN_WITHIN_MS
+        ? []
+        : [`node ${node}: the share fell after ${seconds(fell[node]!)} s`]),
+      ...(stayed[node]! <= FALLEN ? [] : [`node ${node}: the share did not stay down`]),
+      ...(back[node]! <= BACK_WITHIN_MS
+        ? []
+        : [`node ${node}: the share was back after ${seconds(back[node]!)} s`]),
+      ...(isEqual(settled[node]!) ? [] : [`node ${node}: the share did not stay within 10 points`]),
+    ])
+    .concat(failures > 0 ? [`${failures} requests failed`] : []),
+)
 
 async function ask(node: number): Promise<void> {
   // Counted when it is chosen, not when it answers: a slow provider answers late what it was given early.
@@ -120,18 +150,18 @@ async function ask(node: number): Promise<void> {
 }
 
 /** Of the answers that began in the window that ends at `until`. */
-function share(node: number, until: number): number {
+function share(node: number, until: number, windowMs = WINDOW_MS): number {
   const window = answers.filter(
-    (answer) => answer.node === node && answer.at > until - WINDOW_MS && answer.at <= until,
+    (answer) => answer.node === node && answer.at > until - windowMs && answer.at <= until,
   )
   return window.length === 0
     ? Number.NaN
     : window.filter(({ provider }) => provider === 'turning').length / window.length
 }
 
-/** @returns milliseconds from `from` until the condition holds, Infinity when it never does. */
-function firstTime(from: number, withinMs: number, holds: (at: number) => boolean): number {
-  for (let ms = 500; ms <= withinMs; ms += 500) if (holds(from + ms)) return ms
+/** @returns milliseconds from `from` until the condition holds, Infinity when it does not until `until`. */
+function firstTime(from: number, until: number, holds: (at: number) => boolean): number {
+  for (let at = from + 500; at <= until; at += 500) if (holds(at)) return at - from
   return Infinity
 }
 
