@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { countBody } from './sweep-bodies.ts'
 
 /** A caller that left while sending has nobody to tell a problem to: the promise then stays unresolved with it. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Result<Buffer, Problem>> {
@@ -25,7 +26,10 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Resul
       } else if (first === null) first = chunk
       else (chunks ??= [first]).push(chunk)
     })
-    request.once('end', () => resolve(ok(chunks === null ? (first ?? EMPTY) : Buffer.concat(chunks, bytes))))
+    request.once('end', () => {
+      countBody(bytes)
+      resolve(ok(chunks === null ? (first ?? EMPTY) : Buffer.concat(chunks, bytes)))
+    })
   })
 }
 

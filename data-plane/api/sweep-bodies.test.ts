@@ -1,0 +1,33 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { expect, test } from 'vitest'
+import { eventually } from '#test/eventually.ts'
+import { countBody } from './sweep-bodies.ts'
+
+const MIB = 1024 * 1024
+
+test('bodies are swept by collections of the young generation, one for every 12 MB of them', async () => {
+  const kinds: unknown[] = []
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const detail = 'detail' in entry ? entry.detail : null
+      if (typeof detail === 'object' && detail !== null && 'kind' in detail) kinds.push(detail.kind)
+    }
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  const minors = (): number => kinds.filter((kind) => kind === constants.NODE_PERFORMANCE_GC_MINOR).length
+  try {
+    for (let count = 0; count < 11; count++) countBody(MIB)
+    await new Promise((resolve) => setImmediate(resolve))
+    const before = minors()
+    for (let count = 0; count < 10 * 12; count++) countBody(MIB)
+    await eventually(() => minors() >= before + 10)
+  } finally {
+    observer.disconnect()
+  }
+})
+
+test('nobody else is lent the collector', async () => {
+  const { runInNewContext } = await import('node:vm')
+  for (let count = 0; count < 12; count++) countBody(MIB)
+  expect(runInNewContext('typeof gc')).toBe('undefined')
+})
