@@ -11,7 +11,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ERRORS, type ErrorCode } from '#contracts/errors.ts'
 import { REQUEST_ID, SHOULD_RETRY } from '#contracts/http/headers.ts'
 import { openaiErrorBody } from '#contracts/http/openai-error.ts'
-import { serveModel, serveModelList } from './api/models.ts'
+import { serveModel, serveModelInfo, serveModelList } from './api/models.ts'
 import { Reply } from './api/reply.ts'
 import { serveChat, type InferencePorts } from './api/serve.ts'
 
@@ -52,7 +52,22 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
       takeOver((request, response, { params }) => serveModel(ports, request, wildcard(params), response)),
       unreachable,
     )
+    server.get(
+      `${prefix}/model/info`,
+      takeOver((request, response) => serveModelInfo(ports, request, response)),
+      unreachable,
+    )
   }
+  server.get(
+    '/v1beta/models',
+    takeOver((request, response) => serveModelList(ports, request, response)),
+    unreachable,
+  )
+  server.get(
+    '/v1beta/models/*',
+    takeOver((request, response, { params }) => serveModel(ports, request, wildcard(params), response)),
+    unreachable,
+  )
   addLastResorts(server, ports)
   return server
 }
@@ -91,9 +106,9 @@ function addLastResorts(server: FastifyInstance, ports: InferencePorts): void {
 
 /** @returns the method an address takes, or null when there is nothing. */
 function methodOf(path: string): 'GET' | 'POST' | null {
-  const below = path.replace(/^\/v1\//, '/')
+  const below = path.replace(/^\/v1(beta)?\//, '/')
   if (below === '/chat/completions') return 'POST'
-  return below === '/models' || below.startsWith('/models/') ? 'GET' : null
+  return below === '/models' || below === '/model/info' || below.startsWith('/models/') ? 'GET' : null
 }
 
 /** What Node's parser gave up on: there is no request to answer, only a socket. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MOST_LISTED_MODELS, type ListedModel } from '../catalog/listed-model.ts'
+import { MOST_LISTED_MODELS, type ListedModel } from '../catalog/facts/listed-model.ts'
 import { providerId } from '../ids.ts'
 import { openModelList, signModelList } from './model-lists.ts'
 

@@ -7,7 +7,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { ListedModels, type ListedModel } from '../catalog/listed-model.ts'
+import { ListedModels, type ListedModel } from '../catalog/facts/listed-model.ts'
 import { providerId, type ProviderId } from '../ids.ts'
 import { err, ok, type Result } from '../result.ts'
 

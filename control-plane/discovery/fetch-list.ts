@@ -3,7 +3,7 @@
  * the provider may not have.
  */
 import { request, type Dispatcher } from 'undici'
-import { MOST_LISTED_MODELS, type ListedModel } from '#contracts/catalog/listed-model.ts'
+import { MOST_LISTED_MODELS, type ListedModel } from '#contracts/catalog/facts/listed-model.ts'
 import { endpointsOf } from '#contracts/catalog/endpoints.ts'
 import type { Provider, ProviderKind } from '#contracts/catalog/provider.ts'
 import { err, ok, type Result } from '#contracts/result.ts'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ListedModel } from '#contracts/catalog/listed-model.ts'
+import { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
 import { json } from '#test/arbitraries/json.ts'
 import { readPage } from './read-page.ts'
 

@@ -6,7 +6,7 @@
  * Together, LM Studio); what is of the wrong kind is left out, never guessed.
  */
 import { z } from 'zod'
-import { ListedModel } from '#contracts/catalog/listed-model.ts'
+import { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
 import type { ProviderKind } from '#contracts/catalog/provider.ts'
 import { isModelName } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'

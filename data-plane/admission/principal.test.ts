@@ -69,7 +69,12 @@ function snapshot(keys: Readonly<Record<string, Partial<Principal>>>): RoutingSn
     { keyId: keyId(`key_${token}`), state: 'active', expiresAt: Infinity, ...over },
   ])
   const rest = { commit: 1, epoch: 1, digest: '', routes: new Map(), providers: new Map(), nacks: [] }
-  return { ...rest, source: EMPTY_CATALOG, models: modelList(new Map(), null), keys: new Map(principals) }
+  return {
+    ...rest,
+    source: EMPTY_CATALOG,
+    models: modelList(new Map(), new Map(), null),
+    keys: new Map(principals),
+  }
 }
 
 const ask = (authenticator: Authenticator, keys: RoutingSnapshot, token: string, now = NOW): string => {

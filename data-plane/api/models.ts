@@ -1,28 +1,32 @@
 /**
- * `GET /v1/models` and one model by id: prepared when the snapshot was compiled, sent as it is.
+ * Which models there are: the list and single models, in the shape the caller's SDK reads, and LiteLLM's
+ * `model/info`. From the snapshot alone: no provider is asked.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
+import { sha256 } from '#contracts/commit/hash.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { readCredential } from '../admission/principal.ts'
-import type { RoutingSnapshot } from '../routing/snapshot.ts'
+import { openaiModel } from '../routing/model-list.ts'
+import type { ModelEntry, ModelList } from '../routing/snapshot.ts'
+import { anthropicModel, anthropicPage, geminiModel, geminiPage, liteLlmInfo } from './model-shapes.ts'
 import { Reply } from './reply.ts'
 import type { InferencePorts } from './serve.ts'
 
 type ModelPorts = Pick<InferencePorts, 'holder' | 'authenticator' | 'clock' | 'newRequestId' | 'onSettled'>
 
+/** Whose SDK is asking: three of them ask for the same address. */
+type Shape = 'openai' | 'anthropic' | 'gemini'
+
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function serveModelList(ports: ModelPorts, request: IncomingMessage, response: ServerResponse): void {
-  const reply = new Reply(response, ports.newRequestId())
-  const caller = admit(ports, request)
-  if (!caller.ok) reply.fail(caller.error)
-  else {
-    const { body, etag } = caller.value.models
-    if (request.headers['if-none-match'] === etag) reply.notModified(etag)
-    else reply.send(JSON_TYPE, body, ['etag', etag])
-  }
-  ports.onSettled(reply.status)
+  answer(ports, request, response, (list, query) => {
+    const asked = shapeOf(request, query)
+    if (asked === 'openai') return ok(list)
+    const page = asked === 'anthropic' ? anthropicPage(list, query) : geminiPage(list, query)
+    return page.ok ? ok(tagged(page.value)) : page
+  })
 }
 
 export function serveModel(
@@ -31,24 +35,75 @@ export function serveModel(
   id: string,
   response: ServerResponse,
 ): void {
+  answer(ports, request, response, (list, query) => {
+    const asked = shapeOf(request, query)
+    const entry = list.byId.get(id) ?? (asked === 'gemini' ? list.byId.get(withoutResource(id)) : undefined)
+    if (entry === undefined) {
+      const message = `The model '${id.slice(0, 200)}' does not exist.`
+      return err({ code: 'model_not_found', param: 'model', message })
+    }
+    return ok(tagged(SINGLE[asked](entry)))
+  })
+}
+
+/** LiteLLM's, which Cline, Roo and others ask of what they take for a LiteLLM proxy. */
+export function serveModelInfo(ports: ModelPorts, request: IncomingMessage, response: ServerResponse): void {
+  answer(ports, request, response, (list) => ok(tagged(liteLlmInfo(list))))
+}
+
+const SINGLE: Readonly<Record<Shape, (entry: ModelEntry) => string>> = {
+  openai: openaiModel,
+  anthropic: anthropicModel,
+  gemini: geminiModel,
+}
+
+/** Google's SDKs write names as resources. */
+const withoutResource = (id: string): string => (id.startsWith('models/') ? id.slice('models/'.length) : id)
+
+function shapeOf({ headers, url = '' }: IncomingMessage, query: URLSearchParams): Shape {
+  if (url.startsWith('/v1beta/')) return 'gemini'
+  if (headers['anthropic-version'] !== undefined) return 'anthropic'
+  const isGemini =
+    headers['x-goog-api-key'] !== undefined || headers['x-goog-api-client'] !== undefined || query.has('key')
+  return isGemini ? 'gemini' : 'openai'
+}
+
+type Answer = Readonly<{ body: Buffer; etag: string }>
+
+function tagged(text: string): Answer {
+  const body = Buffer.from(text)
+  return { body, etag: `"${sha256(body).toString('base64url').slice(0, 22)}"` }
+}
+
+function answer(
+  ports: ModelPorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  make: (list: ModelList, query: URLSearchParams) => Result<Answer, Problem>,
+): void {
   const reply = new Reply(response, ports.newRequestId())
-  const caller = admit(ports, request)
-  const model = caller.ok ? caller.value.models.byId.get(id) : undefined
-  if (!caller.ok) reply.fail(caller.error)
-  else if (model === undefined)
-    reply.fail({ code: 'model_not_found', param: 'model', message: `The model '${id}' does not exist.` })
-  else reply.send(JSON_TYPE, model)
+  const list = visible(ports, request)
+  const made = list.ok ? make(list.value, queryOf(request)) : list
+  if (!made.ok) reply.fail(made.error)
+  else if (request.headers['if-none-match'] === made.value.etag) reply.notModified(made.value.etag)
+  else reply.send(JSON_TYPE, made.value.body, ['etag', made.value.etag])
   ports.onSettled(reply.status)
 }
 
-function admit(
+function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
+  const mark = url.indexOf('?')
+  return new URLSearchParams(mark === -1 ? '' : url.slice(mark))
+}
+
+/** What the caller may see. */
+function visible(
   { holder, authenticator, clock }: ModelPorts,
   request: IncomingMessage,
-): Result<RoutingSnapshot, Problem> {
+): Result<ModelList, Problem> {
   const snapshot = holder.current
   if (snapshot === null) return err({ code: 'not_ready' })
   const credential = readCredential(request)
   if (!credential.ok) return credential
   const principal = authenticator.authenticate(snapshot, credential.value, clock.now())
-  return principal.ok ? ok(snapshot) : principal
+  return principal.ok ? ok(snapshot.models) : principal
 }

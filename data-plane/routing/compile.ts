@@ -7,9 +7,16 @@
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { ClientKey } from '#contracts/catalog/client-key.ts'
-import type { ListedModels } from '#contracts/catalog/listed-model.ts'
+import { priceOf } from '#contracts/catalog/facts/known-models.ts'
+import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import type { RouteTarget } from '#contracts/catalog/model.ts'
-import type { Dialect, Provider, ProviderRouting, ProviderState } from '#contracts/catalog/provider.ts'
+import type {
+  Dialect,
+  Provider,
+  ProviderKind,
+  ProviderRouting,
+  ProviderState,
+} from '#contracts/catalog/provider.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
 import {
   deploymentId,
@@ -69,7 +76,7 @@ export function compileSnapshot(input: CompileInput): RoutingSnapshot {
     routes,
     providers,
     keys: previous?.source.keys === catalog.keys ? previous.keys : compileKeys(catalog.keys.values()),
-    models: modelList(routes, previous?.models ?? null),
+    models: modelList(routes, providers, previous?.models ?? null),
     nacks,
   }
 }
@@ -135,7 +142,10 @@ function compileProvider(
     secrets.push([credential.id, credential.weight, text])
   }
   const { retryableStatusCodes: retryable, maxQps, maxConcurrency, region } = definition.routing
-  const cost = costOf(definition.routing)
+  const ownCost = costOf(definition.routing)
+  const listPrices = new Map(
+    lists.seen?.flatMap(({ id, price }) => (price === undefined ? [] : [[id, price]])),
+  )
   const deployment = (model: string, slotName: string): Deployment => {
     const id = deploymentId(provider.id, slotName)
     const paths = endpoints.paths(model)
@@ -164,7 +174,7 @@ function compileProvider(
       retryable: retryable === undefined ? null : new Set(retryable),
       maxQps: maxQps ?? Infinity,
       maxConcurrency: maxConcurrency ?? Infinity,
-      cost,
+      cost: ownCost ?? listPrices.get(model) ?? publicPrice(definition.kind, model),
       region: region ?? null,
     }
   }
@@ -185,6 +195,11 @@ function nativeDialects(
 ): readonly Dialect[] {
   const possible = said.filter((dialect) => takesDialect(paths, dialect))
   return possible.length > 0 ? possible : known
+}
+
+function publicPrice(kind: ProviderKind, model: string): Deployment['cost'] {
+  const price = priceOf(kind, model)
+  return price === null ? null : { input: price.input, output: price.output }
 }
 
 /** A provider with one price of two charges nothing for the other. */

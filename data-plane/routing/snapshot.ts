@@ -5,7 +5,8 @@
  * request keeps the snapshot it began with.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { ListedModel } from '#contracts/catalog/listed-model.ts'
+import type { Ability } from '#contracts/catalog/facts/known-models.ts'
+import type { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
 import type { EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import type { RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { Dialect, Provider, ProviderKind, ProviderTimeouts } from '#contracts/catalog/provider.ts'
@@ -55,7 +56,7 @@ export type Deployment = Readonly<{
   maxQps: number
   /** Requests under way at once over the fleet; Infinity: no limit. */
   maxConcurrency: number
-  /** US dollars per million tokens, as the operator set them; null: not known. */
+  /** US dollars per million tokens: the operator's, or the provider's own, or the public ones; null: not known. */
   cost: Readonly<{ input: number; output: number }> | null
   region: string | null
 }>
@@ -103,7 +104,33 @@ export type Principal = Readonly<{
   expiresAt: number
 }>
 
-export type ModelList = Readonly<{ body: Buffer; etag: string; byId: ReadonlyMap<string, Buffer> }>
+/** One name a client may use, and what is known of it. */
+export type ModelEntry = Readonly<{
+  id: string
+  /** A logical model or an alias of one; false: a model that providers list. */
+  logical: boolean
+  ownedBy: string
+  /** Epoch seconds. */
+  created: number
+  displayName: string
+  mode: 'chat' | 'embedding'
+  /** Tokens; null: not known. Of several targets the least, so that what fits here fits everywhere. */
+  contextWindow: number | null
+  maxOutput: number | null
+  /** What every target can do, as far as it is known. */
+  abilities: readonly Ability[]
+  /** US dollars per million tokens at the first target; null: not known. */
+  price: Readonly<{ input: number; output: number }> | null
+}>
+
+/** Every name a client may use, once, in the order of their ids. */
+export type ModelList = Readonly<{
+  entries: readonly ModelEntry[]
+  byId: ReadonlyMap<string, ModelEntry>
+  /** As OpenAI answers it, ready to send. */
+  body: Buffer
+  etag: string
+}>
 
 export type RoutingSnapshot = Readonly<{
   source: Catalog

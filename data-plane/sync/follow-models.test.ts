@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { MemoryBroker } from '#contracts/bus/memory.ts'
-import type { ListedModels } from '#contracts/catalog/listed-model.ts'
+import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import { signModelList } from '#contracts/fleet/model-lists.ts'
 import { providerId, type ProviderId } from '#contracts/ids.ts'
 import { systemClock } from '#contracts/process/clock.ts'

@@ -7,7 +7,7 @@
  */
 import type { Bus, Unsubscribe } from '#contracts/bus/bus.ts'
 import type { Subjects } from '#contracts/bus/subjects.ts'
-import type { ListedModels } from '#contracts/catalog/listed-model.ts'
+import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import { openModelList } from '#contracts/fleet/model-lists.ts'
 import type { ProviderId } from '#contracts/ids.ts'

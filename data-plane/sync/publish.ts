@@ -5,7 +5,7 @@
  * takes effect immediately; it is acknowledged after the secrets it needs were asked for and, if it takes a
  * right away from somebody, after it was written to disk. What throws here keeps the old snapshot in force.
  */
-import type { ListedModels } from '#contracts/catalog/listed-model.ts'
+import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import type { EventType } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import type { Commit } from '#contracts/commit/commit.ts'

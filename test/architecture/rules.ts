@@ -121,7 +121,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
  */
 export const PURE = [
   'contracts/*.ts',
-  'contracts/catalog/*.ts',
+  'contracts/catalog/{*,facts/*}.ts',
   'contracts/commit/*.ts',
   'contracts/telemetry/*.ts',
   'contracts/weights/*.ts',

@@ -4,7 +4,7 @@
  * Pure. An observation, not configuration: it reaches nodes beside the log and can be learned again.
  */
 import { z } from 'zod'
-import { isModelName } from '../ids.ts'
+import { isModelName } from '../../ids.ts'
 
 const tokens = z.int().positive().max(1_000_000_000)
 const dollars = z.number().nonnegative().max(1_000_000)
