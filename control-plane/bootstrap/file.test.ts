@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest'
+import type { Declaration } from './declaration.ts'
+import { readConfigFile } from './file.ts'
+import { withConfigFile } from './with-file.ts'
+
+const NAME = 'gateway.yaml'
+const read = (text: string, env = {}): Declaration => {
+  const result = readConfigFile(text, NAME, env)
+  if (!result.ok) throw new Error(result.error.join('\n'))
+  return result.value
+}
+const problems = (text: string, env = {}): readonly string[] => {
+  const result = readConfigFile(text, NAME, env)
+  return result.ok ? [] : result.error
+}
+const EMPTY: Declaration = { providers: [], models: [], keys: [] }
+
+describe('a configuration file', () => {
+  test.each(['', '# nothing\n', '{}', 'providers: {}\n'])('may declare nothing: %j', (text) => {
+    expect(read(text)).toEqual(EMPTY)
+  })
+
+  test('declares providers, models and keys, with secrets from the environment', () => {
+    const { providers, models, keys } = read(
+      `
+providers:
+  openai: { baseUrl: "https://api.openai.com/v1", apiKey: "\${KEY}" }
+  local:
+    name: Local
+    kind: gemini
+    baseUrl: http://127.0.0.1:8000/v1
+    apiKeys: [plain, { key: "pre-\${KEY}-post", weight: 3, label: second }]
+models:
+  fast:
+    aliases: [quick]
+    targets: [{ provider: openai, model: gpt-4o-mini, weight: 9 }, { provider: local, model: m, tier: 1 }]
+keys: [{ name: ci, key: "\${CLIENT}" }]
+`,
+      { KEY: 'sk-1', CLIENT: 'c'.repeat(20) },
+    )
+    expect(
+      providers.map(({ id, definition: { name, kind, allowPrivate }, credentials }) => [
+        id,
+        name,
+        kind,
+        allowPrivate,
+        credentials.map(({ secret, label, weight }) => [secret.reveal(), label, weight]),
+      ]),
+    ).toEqual([
+      ['openai', 'openai', 'openai', true, [['sk-1', null, 1]]],
+      [
+        'local',
+        'Local',
+        'gemini',
+        true,
+        [
+          ['plain', null, 1],
+          ['pre-sk-1-post', 'second', 3],
+        ],
+      ],
+    ])
+    expect(models).toMatchObject([
+      {
+        name: 'fast',
+        aliases: ['quick'],
+        targets: [
+          { provider: 'openai', model: 'gpt-4o-mini', weight: 9, tier: 0 },
+          { provider: 'local', model: 'm', weight: 1, tier: 1 },
+        ],
+      },
+    ])
+    expect(keys.map(({ name, token }) => [name, token.reveal()])).toEqual([['ci', 'c'.repeat(20)]])
+  })
+
+  test('may be JSON', () => {
+    expect(read('{"providers":{"a":{"baseUrl":"https://a.example.com"}}}').providers).toHaveLength(1)
+  })
+
+  test('is refused with the path of every problem', () => {
+    const told = problems(`
+providers:
+  Upper: { baseUrl: https://a.example.com }
+  a: { baseUrl: nonsense, routing: { weight: -1 }, colour: red }
+models:
+  fast: { targets: [] }
+keys: [{ name: ci, key: short }]
+extra: 1
+`)
+    for (const path of [
+      'providers.Upper',
+      'providers.a.baseUrl',
+      'providers.a.routing.weight',
+      'models.fast.targets',
+      'keys.0.key',
+    ])
+      expect(
+        told.some((problem) => problem.startsWith(`${NAME}: ${path}: `)),
+        `${path} in ${told.join('\n')}`,
+      ).toBe(true)
+    expect(told.join('\n')).toMatch(/colour/)
+    expect(told.join('\n')).toMatch(/extra/)
+    expect(told.join('\n')).not.toContain('short')
+  })
+
+  test('is refused with every variable that is not set', () => {
+    const text = 'keys: [{ name: "${ONE}", key: "${TWO}${ONE}" }]'
+    expect(problems(text)).toEqual([
+      `${NAME}: \${ONE} is not set in the environment`,
+      `${NAME}: \${TWO} is not set in the environment`,
+    ])
+  })
+
+  test.each(['providers: [', 'a: 1\na: 2', '\ttab: 1'])('that is not YAML says where: %j', (text) => {
+    expect(problems(text)[0]).toMatch(new RegExp(`^${NAME}: .*line \\d`))
+  })
+
+  test.each(['just text', '[1, 2]', '12'])('that is no mapping is refused: %j', (text) => {
+    expect(problems(text)).toHaveLength(1)
+  })
+})
+
+describe('the file that APIPROXY_CONFIG names', () => {
+  const environment = read('providers: { a: { name: Environment, baseUrl: "https://a.example.com" } }')
+  const file =
+    'providers: { a: { name: File, baseUrl: "https://a.example.com" }, b: { baseUrl: "https://b.example.com" } }'
+  const join = (path: string | null, readText: () => Promise<string>) =>
+    withConfigFile(environment, path, {}, readText)
+
+  test('adds to the environment, which wins over it', async () => {
+    const joined = await join('file.yaml', async () => file)
+    expect(joined.ok && joined.value.providers.map(({ id, definition }) => [id, definition.name])).toEqual([
+      ['a', 'Environment'],
+      ['b', 'b'],
+    ])
+  })
+
+  test('is not needed', async () => {
+    expect(await join(null, () => Promise.reject(new Error('not asked')))).toEqual({
+      ok: true,
+      value: environment,
+    })
+  })
+
+  test('that cannot be read is told with its variable and path', async () => {
+    expect(await join('gone.yaml', () => Promise.reject(new Error('ENOENT')))).toEqual({
+      ok: false,
+      error: ['APIPROXY_CONFIG: cannot read gone.yaml: ENOENT'],
+    })
+  })
+
+  test('that is not understood is told with its path', async () => {
+    const joined = await join('bad.yaml', async () => 'extra: 1')
+    expect(joined.ok ? [] : joined.error).toEqual([expect.stringMatching(/^bad\.yaml: .*extra/)])
+  })
+})
