@@ -24,12 +24,19 @@ export type Destination = Readonly<{
 
 export class Pools implements AsyncDisposable {
   readonly #pools = new Map<string, Pool>()
+  /** The same by object: a request need not spell its destination's key. */
+  #known = new WeakMap<Destination, Pool>()
 
   for(destination: Destination): Dispatcher {
-    const { origin, allowPrivate, timeouts } = destination
-    const key = `${origin} ${allowPrivate} ${timeouts.connectMs}`
-    const known = this.#pools.get(key)
+    const known = this.#known.get(destination)
     if (known !== undefined) return known
+    const key = keyOf(destination)
+    const pool = this.#pools.get(key) ?? this.#open(key, destination)
+    this.#known.set(destination, pool)
+    return pool
+  }
+
+  #open(key: string, { origin, allowPrivate, timeouts }: Destination): Pool {
     const pool = new Pool(origin, {
       connections: CONNECTIONS,
       pipelining: 1,
@@ -46,12 +53,11 @@ export class Pools implements AsyncDisposable {
   /** Closes the pools of destinations that no longer exist; what is under way finishes. */
   keepOnly(destinations: Iterable<Destination>): void {
     const wanted = new Set<string>()
-    for (const { origin, allowPrivate, timeouts } of destinations) {
-      wanted.add(`${origin} ${allowPrivate} ${timeouts.connectMs}`)
-    }
+    for (const destination of destinations) wanted.add(keyOf(destination))
     for (const [key, pool] of this.#pools) {
       if (wanted.has(key)) continue
       this.#pools.delete(key)
+      this.#known = new WeakMap()
       pool.close().catch(() => undefined) // already closing
     }
   }
@@ -60,3 +66,6 @@ export class Pools implements AsyncDisposable {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()))
   }
 }
+
+const keyOf = ({ origin, allowPrivate, timeouts }: Destination): string =>
+  `${origin} ${allowPrivate} ${timeouts.connectMs}`
