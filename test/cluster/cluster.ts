@@ -22,6 +22,8 @@ export type ClusterOptions = Readonly<{
   prober?: boolean
   /** Further environment of every process. */
   env?: Readonly<Record<string, string>>
+  /** Flags of node itself, in every process. */
+  nodeFlags?: readonly string[]
 }>
 
 export type ClusterNode = Readonly<{ role: Role; url: string; opsUrl: string; dataDir: string }>
@@ -42,6 +44,7 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: ClusterNode[] = []
   readonly #stack: AsyncDisposableStack
   readonly #env: Readonly<Record<string, string>>
+  readonly #nodeFlags: readonly string[]
   readonly #folder: string
   readonly #controlPort: number
 
@@ -82,6 +85,7 @@ export class Cluster implements AsyncDisposable {
     this.#stack = stack
     this.#folder = folder
     this.#controlPort = controlPort
+    this.#nodeFlags = options.nodeFlags ?? []
     this.#env = {
       DATABASE_URL: dependencies.postgres.url,
       NATS_URL: dependencies.nats.url,
@@ -123,6 +127,7 @@ export class Cluster implements AsyncDisposable {
       await Role.start({
         name: `node-${this.nodes.length}`,
         main: 'data-plane/main.ts',
+        nodeFlags: this.#nodeFlags,
         env: {
           ...this.#env,
           APIPROXY_DATA_DIR: dataDir,
@@ -159,6 +164,7 @@ export class Cluster implements AsyncDisposable {
       await Role.start({
         name: 'prober',
         main: 'prober/main.ts',
+        nodeFlags: this.#nodeFlags,
         env: { ...this.#env, APIPROXY_PROBER_HOST: '127.0.0.1', APIPROXY_PROBER_PORT: String(port) },
         ready: `http://127.0.0.1:${port}/readyz`,
       }),
@@ -170,6 +176,7 @@ export class Cluster implements AsyncDisposable {
       await Role.start({
         name,
         main: 'control-plane/main.ts',
+        nodeFlags: this.#nodeFlags,
         env: { ...this.#env, APIPROXY_ADMIN_PORT: String(port) },
         ready: `http://127.0.0.1:${port}/readyz`,
         readyWithinMs: 30_000,

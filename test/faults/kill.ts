@@ -12,6 +12,8 @@ export type RoleOptions = Readonly<{
   /** File that node runs. */
   main: string
   args?: readonly string[]
+  /** Flags of node itself. */
+  nodeFlags?: readonly string[]
   /** The whole environment of the process, beside PATH and HOME. */
   env?: Readonly<Record<string, string>>
   /** How it says that it is ready: a line of output, or an address that answers 200. */
@@ -109,9 +111,11 @@ export class Role implements Killable, AsyncDisposable {
   }
 }
 
-function spawnRole({ main, args = [], env = {} }: RoleOptions): Promise<OwnedProcess> {
+function spawnRole({ main, args = [], nodeFlags = [], env = {} }: RoleOptions): Promise<OwnedProcess> {
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'] }
-  return OwnedProcess.start(process.execPath, [main, ...args], { env: { ...inherited, ...env } })
+  return OwnedProcess.start(process.execPath, [...nodeFlags, main, ...args], {
+    env: { ...inherited, ...env },
+  })
 }
 
 const answers = (url: string): Promise<boolean> =>
