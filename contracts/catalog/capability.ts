@@ -1,0 +1,70 @@
+/**
+ * What a model at a provider can take: data, so that encoders hold no list of models.
+ *
+ * Pure. Seeds by provider kind and model name stand in `capability-seeds.ts`; an operator overrides single
+ * members. Absent knowledge is optimistic: what is not known to be refused is sent.
+ */
+import { z } from 'zod'
+
+const Effort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+const Media = z.enum(['image', 'document', 'audio', 'video'])
+
+export const Capabilities = z.strictObject({
+  /** Takes `temperature`, `top_p`, `top_k`. */
+  sampling: z.boolean(),
+  /** Highest `temperature`; higher ones are clamped. */
+  maxTemperature: z.number().positive(),
+  /** How thinking is asked for: not at all, by effort, adaptive with effort, by a token budget, by Gemini's level. */
+  thinking: z.enum(['none', 'effort', 'adaptive', 'budget', 'level']),
+  /** Levels it takes, of the canonical ones; others are moved to the nearest. */
+  efforts: z.array(Effort),
+  /** Thinking can be switched off. */
+  thinkingOff: z.boolean(),
+  /** May be forced to call a tool (`required`, one by name). */
+  forcedToolChoice: z.boolean(),
+  /** Forced calls also while it thinks. */
+  forcedWithThinking: z.boolean(),
+  /** Parallel calls can be switched off. */
+  parallelSwitch: z.boolean(),
+  /** Knows free-form (`custom`) tools. */
+  customTools: z.boolean(),
+  /** System turns in mid-conversation. */
+  midSystem: z.boolean(),
+  /** An answer may be begun for it (trailing assistant turn). */
+  prefill: z.boolean(),
+  /** JSON Schema output; also together with tools. */
+  structuredOutput: z.boolean(),
+  structuredWithTools: z.boolean(),
+  /** Fetches media by URL itself. */
+  urlMedia: z.boolean(),
+  media: z.array(Media),
+  /** Media inside tool results. */
+  toolResultMedia: z.boolean(),
+  /** Most output tokens; null: not known. Anthropic must be given one. */
+  maxOutputTokens: z.int().positive().nullable(),
+  /** Longest tool-call id, and what it may be made of. */
+  callIdLength: z.int().positive(),
+  callIdForm: z.enum(['any', 'url-safe', 'alphanumeric']),
+  /** Longest tool name. */
+  toolNameLength: z.int().positive(),
+  /** Chat: what instructions are called, and whether `max_completion_tokens` is known. */
+  systemRole: z.enum(['system', 'developer']),
+  maxCompletionTokens: z.boolean(),
+  /** Chat: takes `stream_options.include_usage`. */
+  streamUsage: z.boolean(),
+  /** Chat: how reasoning goes back: not at all, as `reasoning_content`, as `reasoning_details`. */
+  reasoningReplay: z.enum(['none', 'reasoning_content', 'reasoning_details']),
+  /** Chat: content as a list of parts; false: plain text only. */
+  contentParts: z.boolean(),
+  /** Anthropic: the API version to speak. */
+  anthropicVersion: z.string(),
+  /** Cache marks on parts. */
+  cacheMarks: z.boolean(),
+  /** Extra top-level fields of other dialects that this one takes as well (`extra_body`). */
+  extraFields: z.array(z.string().max(100)).max(100),
+})
+export type Capabilities = Readonly<z.infer<typeof Capabilities>>
+
+/** An operator's overrides: any subset. */
+export const CapabilityOverrides = Capabilities.partial()
+export type CapabilityOverrides = Readonly<z.infer<typeof CapabilityOverrides>>
