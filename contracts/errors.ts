@@ -32,6 +32,31 @@ export const ERRORS = {
   malformed_json: entry(400, 'invalid_request_error', false, 'The request body is not valid JSON.'),
   missing_model: entry(400, 'invalid_request_error', false, "The request body must name a 'model'."),
   invalid_value: entry(400, 'invalid_request_error', false, 'A parameter has a value that is not allowed.'),
+  unsupported_parameter: entry(
+    400,
+    'invalid_request_error',
+    false,
+    'The provider of this model cannot do what a parameter asks for.',
+  ),
+  context_length_exceeded: entry(
+    400,
+    'invalid_request_error',
+    false,
+    'The request is longer than the model can read.',
+  ),
+  content_filter: entry(
+    400,
+    'invalid_request_error',
+    false,
+    'The provider refused the request by its content policy.',
+  ),
+  permission_denied: entry(403, 'invalid_request_error', false, 'This API key may not do that.'),
+  response_not_found: entry(
+    404,
+    'invalid_request_error',
+    false,
+    'The response does not exist, or its provider is no longer known.',
+  ),
   ambiguous_credentials: entry(
     400,
     'invalid_request_error',
@@ -105,6 +130,8 @@ export type ErrorCode = keyof typeof ERRORS
 /** An error to be told, with what is special about this occasion. */
 export type Problem = Readonly<{
   code: ErrorCode
+  /** Instead of the catalogue's status: an upstream's own word about the caller's mistake. */
+  status?: number
   /** Instead of the catalogue's sentence. */
   message?: string
   /** Path of the parameter at fault. */

@@ -97,5 +97,8 @@ export interface Dialect {
   openWriter(target: AnswerTarget): StreamWriter
   /** The client's own path of something in canonical words: `params.topK` → `top_k`. */
   pathOf(at: string): string
+  /** Status and body by B3: `problem.status`, where given, is the upstream's own and wins. */
   writeError(problem: Problem, requestId: string): ErrorBody
+  /** The same as the last event of a stream that has begun natively: whole frames, blank line included. */
+  writeErrorEvent(problem: Problem, requestId: string): string
 }
