@@ -18,6 +18,9 @@ export const Capabilities = z.strictObject({
   thinking: z.enum(['none', 'effort', 'adaptive', 'budget', 'level']),
   /** Levels it takes, of the canonical ones; others are moved to the nearest. */
   efforts: z.array(Effort),
+  /** Fewest and most thinking tokens it takes, where it takes a budget; absent: not known. */
+  leastBudget: z.int().nonnegative().optional(),
+  mostBudget: z.int().positive().optional(),
   /** Thinking can be switched off. */
   thinkingOff: z.boolean(),
   /** May be forced to call a tool (`required`, one by name). */
@@ -58,6 +61,8 @@ export const Capabilities = z.strictObject({
   contentParts: z.boolean(),
   /** Anthropic: the API version to speak. */
   anthropicVersion: z.string(),
+  /** Gemini: refuses calls in the history without their `thoughtSignature`. */
+  signedCalls: z.boolean().optional(),
   /** Cache marks on parts. */
   cacheMarks: z.boolean(),
   /** Extra top-level fields of other dialects that this one takes as well (`extra_body`). */
