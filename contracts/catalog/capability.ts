@@ -6,7 +6,9 @@
  */
 import { z } from 'zod'
 
-const Effort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+/** From nothing to everything; see `EFFORTS` of the canonical request. */
+export const EFFORT_LEVELS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+const Effort = z.enum(EFFORT_LEVELS)
 const Media = z.enum(['image', 'document', 'audio', 'video'])
 
 export const Capabilities = z.strictObject({
@@ -59,6 +61,8 @@ export const Capabilities = z.strictObject({
   reasoningReplay: z.enum(['none', 'reasoning_content', 'reasoning_details']),
   /** Chat: content as a list of parts; false: plain text only. */
   contentParts: z.boolean(),
+  /** Chat: its streams depart from OpenAI's; repaired for clients of the same dialect, too. */
+  chatQuirks: z.boolean().optional(),
   /** Anthropic: the API version to speak. */
   anthropicVersion: z.string(),
   /** Gemini: refuses calls in the history without their `thoughtSignature`. */
@@ -73,3 +77,6 @@ export type Capabilities = Readonly<z.infer<typeof Capabilities>>
 /** An operator's overrides: any subset. */
 export const CapabilityOverrides = Capabilities.partial()
 export type CapabilityOverrides = Readonly<z.infer<typeof CapabilityOverrides>>
+
+/** What is known of the models whose names match, at the hosts that match. Absent: of all. */
+export type CapabilitySeed = Readonly<{ host?: RegExp; model?: RegExp; set: CapabilityOverrides }>
