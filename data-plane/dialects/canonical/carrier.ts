@@ -26,9 +26,10 @@ export type Carrier = Readonly<{
   text?: string
   /**
    * `own`: belongs to the reasoning it stands with. `next`: belongs to the part after it, in a format that
-   * has no place on that part itself.
+   * has no place on that part itself. `previous`: to the part before it, where it came too late to stand in
+   * front (Anthropic's streams; only its own reader meets it).
    */
-  of: 'own' | 'next'
+  of: 'own' | 'next' | 'previous'
 }>
 
 export const SEALED_PREFIX = 'apx1.'

@@ -95,6 +95,8 @@ export type MediaPart = Readonly<{
   filename?: string
   title?: string
   context?: string
+  /** Anthropic: citations of this document are wanted. */
+  isCited?: boolean
   /** OpenAI's words: auto, low, high, original. */
   detail?: string
   cache?: CacheMark
@@ -120,7 +122,11 @@ export type ToolCallPart = Readonly<{
   args: RawJson
   isCustom: boolean
   carrier?: Carrier
+  native?: NativeMembers
 }>
+
+/** Members of a part or tool that only its own dialect has; written back only there. */
+export type NativeMembers = Readonly<{ dialect: DialectName; value: JsonObject }>
 
 export type ToolResultPart = Readonly<{
   kind: 'tool-result'
@@ -152,6 +158,7 @@ export type FunctionTool = Readonly<{
   parameters?: JsonObject
   strict?: boolean
   cache?: CacheMark
+  native?: NativeMembers
 }>
 
 /** Free-form text instead of arguments (OpenAI). `format` as OpenAI writes it in Responses. */
