@@ -51,4 +51,22 @@ describe('capabilities', () => {
     expect(openai('api.openai.com.example.org', 'x').maxCompletionTokens).toBe(false)
     expect(openai('notmistral.ai', 'x').callIdLength).toBe(40)
   })
+
+  test.each([
+    ['gemini-3-flash-preview', { thinking: 'level', thinkingOff: false, signedCalls: true, sampling: true }],
+    ['models/gemini-3-pro-preview', { efforts: ['low', 'high'], prefill: true, structuredWithTools: true }],
+    ['gemini-3.1-pro-preview', { efforts: ['low', 'medium', 'high'], toolResultMedia: true }],
+    ['gemini-3.1-flash-lite', { efforts: ['minimal', 'low', 'medium', 'high'], sampling: true }],
+    ['gemini-3.5-flash-lite', { sampling: false, prefill: false }],
+    ['gemini-4-hydrogen', { efforts: ['low', 'medium', 'high', 'xhigh'], sampling: false }],
+    ['gemini-3-pro-image', { signedCalls: false }],
+    ['gemini-2.5-flash', { thinking: 'budget', thinkingOff: true, leastBudget: 1, mostBudget: 24_576 }],
+    ['gemini-2.5-flash-lite', { leastBudget: 512, mostBudget: 24_576, structuredWithTools: false }],
+    ['google/gemini-2.5-pro', { thinkingOff: false, leastBudget: 128, mostBudget: 32_768 }],
+    ['gemini-2.5-flash-image', { thinking: 'none' }],
+    ['gemini-2.0-flash', { thinking: 'none', maxOutputTokens: 8_192, toolResultMedia: false }],
+    ['gemini-flash-latest', { thinking: 'level', signedCalls: true, maxOutputTokens: null }],
+  ])('of Google’s %s are %o', (model, expected) => {
+    expect(capabilitiesOf('gemini', 'generativelanguage.googleapis.com', model, {})).toMatchObject(expected)
+  })
 })

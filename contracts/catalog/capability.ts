@@ -67,6 +67,8 @@ export const Capabilities = z.strictObject({
   anthropicVersion: z.string(),
   /** Gemini: refuses calls in the history without their `thoughtSignature`. */
   signedCalls: z.boolean().optional(),
+  /** Gemini: takes the resolution of a single picture or film. */
+  partResolution: z.boolean().optional(),
   /** Cache marks on parts. */
   cacheMarks: z.boolean(),
   /** Extra top-level fields of other dialects that this one takes as well (`extra_body`). */
