@@ -59,6 +59,10 @@ export const Capabilities = z.strictObject({
   streamUsage: z.boolean(),
   /** Chat: how reasoning goes back: not at all, as `reasoning_content`, as `reasoning_details`. */
   reasoningReplay: z.enum(['none', 'reasoning_content', 'reasoning_details']),
+  /** Chat: a choice among some of the tools (`allowed_tools`). */
+  toolSubset: z.boolean().optional(),
+  /** Chat: top-level fields it answers with an error. */
+  refusedFields: z.array(z.string().max(100)).max(100).optional(),
   /** Chat: content as a list of parts; false: plain text only. */
   contentParts: z.boolean(),
   /** Chat: its streams depart from OpenAI's; repaired for clients of the same dialect, too. */

@@ -29,15 +29,21 @@ export const seeds: readonly CapabilitySeed[] = [
   {
     host: OPENAI,
     model: REASONING,
-    set: { systemRole: 'developer', thinkingOff: false, efforts: ['low', 'medium', 'high'] },
+    set: {
+      systemRole: 'developer',
+      thinkingOff: false,
+      efforts: ['low', 'medium', 'high'],
+      refusedFields: ['stop', 'presence_penalty', 'frequency_penalty', 'logit_bias'],
+    },
   },
+  { host: OPENAI, model: /(^|\/)o\d/, set: { parallelSwitch: false } },
   { model: SIMPLE, set: { thinking: 'none' } },
   // The first ones knew no developer role; o1-mini not even a system's.
   { model: /(^|\/)o1-(mini|preview)/, set: { systemRole: 'system', thinking: 'none' } },
   {
     host: OPENAI,
     model: /(^|\/)gpt-([5-9]|\d\d)/,
-    set: { customTools: true },
+    set: { customTools: true, toolSubset: true },
   },
   { host: OPENAI, model: /(^|\/)gpt-5(-|$)/, set: { efforts: ['minimal', 'low', 'medium', 'high'] } },
   {
@@ -72,9 +78,28 @@ export const seeds: readonly CapabilitySeed[] = [
       thinking: 'none',
       maxTemperature: 1.5,
       chatQuirks: true,
+      refusedFields: [
+        'seed',
+        'user',
+        'logit_bias',
+        'logprobs',
+        'top_logprobs',
+        'service_tier',
+        'verbosity',
+        'store',
+        'prompt_cache_key',
+        'web_search_options',
+      ],
     },
   },
-  { host: GROQ, set: { maxCompletionTokens: true, media: ['image'] } },
+  {
+    host: GROQ,
+    set: {
+      maxCompletionTokens: true,
+      media: ['image'],
+      refusedFields: ['logit_bias', 'logprobs', 'top_logprobs'],
+    },
+  },
   { host: GROQ, model: /gpt-oss/, set: { efforts: ['low', 'medium', 'high'], thinkingOff: false } },
   { host: GROQ, model: /^(?!.*(gpt-oss|qwen3))/, set: { thinking: 'none' } },
   // DeepSeek takes back what its model thought, within one run of tool calls; JSON without a schema only.
