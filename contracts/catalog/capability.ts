@@ -14,6 +14,8 @@ const Media = z.enum(['image', 'document', 'audio', 'video'])
 export const Capabilities = z.strictObject({
   /** Takes `temperature`, `top_p`, `top_k`. */
   sampling: z.boolean(),
+  /** `temperature` and `top_p` in one request; absent: yes. */
+  temperatureWithTopP: z.boolean().optional(),
   /** Highest `temperature`; higher ones are clamped. */
   maxTemperature: z.number().positive(),
   /** How thinking is asked for: not at all, by effort, adaptive with effort, by a token budget, by Gemini's level. */
@@ -25,6 +27,8 @@ export const Capabilities = z.strictObject({
   mostBudget: z.int().positive().optional(),
   /** Thinking can be switched off. */
   thinkingOff: z.boolean(),
+  /** Anthropic: thinking can at least be kept to the gaps between tools. */
+  betweenTools: z.boolean().optional(),
   /** May be forced to call a tool (`required`, one by name). */
   forcedToolChoice: z.boolean(),
   /** Forced calls also while it thinks. */
