@@ -2,7 +2,7 @@
  * A chat request → the form in the middle.
  *
  * Pure. Whatever OpenAI's own fields say goes to its canonical place; a field nobody else has stays an extra.
- * Bodies of other shapes (`input`, `contents`, Claude's blocks) are told apart first.
+ * Bodies of other shapes are told apart before (`shapes.ts`).
  */
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
@@ -20,7 +20,7 @@ import type { ReadContext } from '../dialect.ts'
 import { readMessages } from './request/read-messages.ts'
 import { readChoice, readTools } from './request/read-tools.ts'
 
-export function readRequest(body: JsonObject, context: ReadContext): Result<CanonicalRequest, Problem> {
+export function readChat(body: JsonObject, context: ReadContext): Result<CanonicalRequest, Problem> {
   const messages = body['messages']
   if (!isArray(messages))
     return err({ code: 'invalid_value', param: 'messages', message: "'messages' must be a list." })
@@ -181,6 +181,10 @@ const CROSS: ReadonlyMap<string, Extra['cross']> = new Map([
   ['audio', 'refuse'],
   ['moderation', 'refuse'],
 ])
+
+/** Is it a field that chat itself knows? */
+export const isChatField = (name: string): boolean =>
+  READ.has(name) || CROSS.has(name) || name === 'modalities'
 
 function readExtras(body: JsonObject): readonly Extra[] {
   return Object.entries(body).flatMap(([path, value]): readonly Extra[] => {
