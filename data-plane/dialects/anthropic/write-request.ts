@@ -116,10 +116,13 @@ function begin(request: CanonicalRequest, target: WriteTarget): Writing {
 
 /**
  * The last four marks in the order of the prompt (tools, system, conversation) count most. An hour must not
- * stand behind five minutes.
+ * stand behind five minutes. An Anthropic client has placed its own.
  */
 function markWriter(request: CanonicalRequest, { capabilities }: WriteTarget): Writing['mark'] {
   if (!capabilities.cacheMarks) return () => ({})
+  if (request.dialect === DIALECT) {
+    return (cache) => (cache === undefined ? {} : { cache_control: writeCache(cache) })
+  }
   let surplus = countMarks(request) - MOST_CACHE_MARKS
   let isShortNow = false
   return (cache: CacheMark | undefined) => {
