@@ -67,7 +67,7 @@ export const ERRORS = {
     415,
     'invalid_request_error',
     false,
-    'The request body must be sent without content encoding.',
+    'The request body must be sent as it is, or with gzip.',
   ),
   body_too_large: entry(
     413,

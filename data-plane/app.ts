@@ -19,8 +19,10 @@ import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import { Authenticator } from './admission/principal.ts'
 import { requestIds } from './api/request-id.ts'
 import type { InferencePorts } from './api/serve.ts'
+import { createSealer } from './carriers/sealer.ts'
 import type { DataPlaneConfig } from './config.ts'
 import { addNodeMetrics } from './metrics.ts'
+import type { Notes } from './notes/notes.ts'
 import type { NodeSlots } from './routing/compile.ts'
 import { WeightFactors } from './routing/factors.ts'
 import { Slots } from './routing/slots.ts'
@@ -45,6 +47,7 @@ export type DataPlanePorts = Readonly<{
   bus: Bus
   link: ControlLink
   sessions: SessionStore
+  notes: Notes
   clock: Clock
   random: Random
   logger: Logger
@@ -127,7 +130,7 @@ type NodeParts = Readonly<{
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
   const { holder, factors, health, pools, counters, statuses } = parts
-  const { sessions, clock, logger, random } = ports
+  const { sessions, notes, clock, logger, random } = ports
   return {
     holder,
     authenticator: new Authenticator(config.masterKey.pepper),
@@ -135,11 +138,14 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
     health,
     pools,
     sessions,
+    notes,
+    sealer: createSealer(config.masterKey.carriers),
     clock,
     logger,
     seed: () => Math.floor(random() * 4_294_967_296),
     newRequestId: requestIds(),
     bodyLimit: config.bodyLimit,
+    corsOrigins: config.corsOrigins,
     requestTimeoutMs: config.requestTimeoutMs,
     onFirst: (lane, firstMs) => counters.recordFirst(lane.slot, 'sse', firstMs),
     onAttempt: ({ lane, outcome, firstMs, totalMs }, stream) => {

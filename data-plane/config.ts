@@ -30,6 +30,8 @@ export type DataPlaneConfig = Readonly<{
   masterKey: MasterKey
   /** Largest request body, in bytes. */
   bodyLimit: number
+  /** Origins whose scripts may call us; `*`: all. */
+  corsOrigins: readonly string[]
   /** From a request's arrival until its answer must have begun, failovers included, in milliseconds. */
   requestTimeoutMs: number
   /** When stopping: how long answers under way may take to finish, in milliseconds. */
@@ -56,6 +58,8 @@ const DataPlaneEnv = z
     APIPROXY_OPS_PORT: envPort.default(8081),
     /** Images travel as base64 inside the body; 32 MiB is what the large providers take. */
     APIPROXY_BODY_LIMIT: envInt(1_024, 1_024 * MIB).default(32 * MIB),
+    /** Keys travel in headers, never in cookies: any page may ask, and needs a key. `none` refuses all. */
+    APIPROXY_CORS_ORIGINS: z.string().default('*'),
     /** The official SDKs give up after ten minutes themselves. */
     APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
     /** Kubernetes kills after 30 s. */
@@ -71,6 +75,7 @@ const DataPlaneEnv = z
     prefix: env.APIPROXY_NATS_PREFIX,
     masterKey: env.APIPROXY_MASTER_KEY,
     bodyLimit: env.APIPROXY_BODY_LIMIT,
+    corsOrigins: originsOf(env.APIPROXY_CORS_ORIGINS),
     requestTimeoutMs: env.APIPROXY_REQUEST_TIMEOUT_MS,
     drainMs: env.APIPROXY_DRAIN_MS,
     natsUrl: env.NATS_URL,
@@ -81,3 +86,12 @@ const DataPlaneEnv = z
 
 export const readDataPlaneConfig = (env: Env): Result<DataPlaneEnvironment, readonly string[]> =>
   loadEnv(DataPlaneEnv, env)
+
+/** @param text a comma list of origins, `*` or `none`. */
+export const originsOf = (text: string): readonly string[] =>
+  text === 'none'
+    ? []
+    : text
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter((origin) => origin !== '')

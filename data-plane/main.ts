@@ -9,6 +9,8 @@ import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
 import { createLogger } from '#contracts/process/logger.ts'
 import { startDataPlane } from './app.ts'
 import { readDataPlaneConfig } from './config.ts'
+import { MemoryNotes } from './notes/notes-memory.ts'
+import { RedisNotes } from './notes/notes-redis.ts'
 import { MemorySessionStore } from './sessions/store-memory.ts'
 import { RedisSessionStore } from './sessions/store-redis.ts'
 import { HttpControlLink } from '#contracts/fleet/control-http.ts'
@@ -29,6 +31,9 @@ await runUntilSignal(logger, async () => {
   const sessions = stack.use(
     redisUrl === null ? new MemorySessionStore() : new RedisSessionStore({ url: redisUrl, prefix, clock }),
   )
-  stack.use(await startDataPlane(config, { bus, link, sessions, clock, random: Math.random, logger }))
+  const notes = stack.use(
+    redisUrl === null ? new MemoryNotes() : new RedisNotes({ url: redisUrl, prefix, clock }),
+  )
+  stack.use(await startDataPlane(config, { bus, link, sessions, notes, clock, random: Math.random, logger }))
   return stack.move()
 })

@@ -9,11 +9,28 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode } from '#contracts/errors.ts'
-import { REQUEST_ID, SHOULD_RETRY } from '#contracts/http/headers.ts'
+import {
+  ATTEMPTS,
+  COMMIT,
+  MODEL,
+  PROVIDER,
+  REQUEST_ID,
+  SESSION,
+  SHOULD_RETRY,
+  UPSTREAM_STATUS,
+  WARNINGS,
+} from '#contracts/http/headers.ts'
 import { openaiErrorBody } from '#contracts/http/openai-error.ts'
+import { countTokens } from './api/calls/count-tokens.ts'
+import { embed } from './api/calls/embed.ts'
+import { generate } from './api/calls/generate.ts'
+import { isResponseId } from './api/calls/owners.ts'
+import { responseState, type StateRequest } from './api/calls/responses-state.ts'
+import type { Call, Tongue } from './api/inquiry.ts'
 import { serveModel, serveModelInfo, serveModelList } from './api/models.ts'
 import { Reply } from './api/reply.ts'
-import { serveChat, type InferencePorts } from './api/serve.ts'
+import { serveCall, type InferencePorts } from './api/serve.ts'
+import { TONGUE } from './api/tongues.ts'
 
 /** A client has this long to send its headers, and its whole request, in milliseconds. */
 const HEADERS_MS = 10_000
@@ -36,40 +53,116 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
   })
-  for (const prefix of ['/v1', '']) {
-    server.post(
-      `${prefix}/chat/completions`,
-      takeOver((request, response) => void serveChat(ports, request, response)),
-      unreachable,
-    )
-    server.get(
-      `${prefix}/models`,
-      takeOver((request, response) => serveModelList(ports, request, response)),
-      unreachable,
-    )
-    server.get(
-      `${prefix}/models/*`,
-      takeOver((request, response, { params }) => serveModel(ports, request, wildcard(params), response)),
-      unreachable,
-    )
-    server.get(
-      `${prefix}/model/info`,
-      takeOver((request, response) => serveModelInfo(ports, request, response)),
-      unreachable,
-    )
+  const post = (path: string, call: Call): void => {
+    const handle: RawHandler = (request, response) => void serveCall(ports, call, request, response)
+    server.post(path, takeOver(handle), unreachable)
   }
+  for (const prefix of ['/v1', '']) {
+    post(`${prefix}/chat/completions`, generate('openai-chat'))
+    post(`${prefix}/responses`, generate('openai-responses'))
+    post(`${prefix}/responses/input_tokens`, countTokens('openai-responses'))
+    post(`${prefix}/messages`, generate('anthropic'))
+    post(`${prefix}/messages/count_tokens`, countTokens('anthropic'))
+    post(`${prefix}/embeddings`, embed(null))
+    addStateRoutes(server, ports, `${prefix}/responses`)
+    addModelRoutes(server, ports, `${prefix}/models`)
+    const info: RawHandler = (request, response) => serveModelInfo(ports, request, response)
+    server.get(`${prefix}/model/info`, takeOver(info), unreachable)
+  }
+  addModelRoutes(server, ports, '/v1beta/models')
+  addCors(server, ports.corsOrigins)
+  addLastResorts(server, ports)
+  return server
+}
+
+/** The models, and what Gemini's clients ask of one: `POST /v1beta/models/gemini-2.5-pro:generateContent`. */
+function addModelRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
   server.get(
-    '/v1beta/models',
+    path,
     takeOver((request, response) => serveModelList(ports, request, response)),
     unreachable,
   )
   server.get(
-    '/v1beta/models/*',
+    `${path}/*`,
     takeOver((request, response, { params }) => serveModel(ports, request, wildcard(params), response)),
     unreachable,
   )
-  addLastResorts(server, ports)
-  return server
+  server.post(
+    `${path}/*`,
+    takeOver((request, response, { params, url }) => {
+      const call = geminiCall(wildcard(params), url)
+      if (call === null) tell(response, 'unknown_url', ports, TONGUE.gemini)
+      else void serveCall(ports, call, request, response)
+    }),
+    unreachable,
+  )
+}
+
+/** Stored responses, at the provider that keeps them. */
+function addStateRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
+  const route = (method: StateRequest['method'], below: string): void => {
+    const handle: RawHandler = (request, response, { params, url }) => {
+      const id = param(params, 'id')
+      const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+      if (isResponseId(id))
+        void serveCall(ports, responseState({ method, id, tail: below + query }), request, response)
+      else tell(response, 'response_not_found', ports, TONGUE['openai-responses'])
+    }
+    server.route({ method, url: `${path}/:id${below}`, ...takeOver(handle), handler: unreachable })
+  }
+  route('GET', '')
+  route('DELETE', '')
+  route('POST', '/cancel')
+  route('GET', '/input_items')
+}
+
+/** What a script in a browser may read of an answer. */
+const EXPOSED = [
+  REQUEST_ID,
+  'request-id',
+  'retry-after',
+  'retry-after-ms',
+  PROVIDER,
+  MODEL,
+  ATTEMPTS,
+  COMMIT,
+  SESSION,
+  WARNINGS,
+  UPSTREAM_STATUS,
+  SHOULD_RETRY,
+].join(', ')
+/** Browsers may remember a permission for as long; Chromium's own limit. In seconds. */
+const PREFLIGHT_S = 7_200
+
+/**
+ * Clients in browsers. Keys are sent in headers, never by cookie, so an origin gets nothing that its own key
+ * would not get it from anywhere else.
+ * @param origins `*` stands for all; none: browsers are told nothing, and refuse.
+ */
+function addCors(server: FastifyInstance, origins: readonly string[]): void {
+  if (origins.length === 0) return
+  const isOpen = origins.includes('*')
+  server.addHook('onRequest', ({ raw, headers }, reply, done) => {
+    const { origin } = headers
+    if (origin !== undefined && (isOpen || origins.includes(origin))) {
+      reply.raw.setHeader('access-control-allow-origin', isOpen ? '*' : origin)
+      reply.raw.setHeader('access-control-expose-headers', EXPOSED)
+      if (!isOpen) reply.raw.setHeader('vary', 'origin')
+    }
+    const isPreflight = raw.method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+    if (isPreflight) {
+      reply.hijack()
+      answerPreflight(reply.raw, headers['access-control-request-headers'])
+    }
+    done()
+  })
+}
+
+function answerPreflight(response: ServerResponse, wanted: string | undefined): void {
+  response.setHeader('access-control-allow-methods', 'GET, POST, DELETE')
+  response.setHeader('access-control-allow-headers', wanted ?? 'authorization, content-type')
+  response.setHeader('access-control-max-age', PREFLIGHT_S)
+  response.writeHead(204).end()
 }
 
 type RawHandler = (request: IncomingMessage, response: ServerResponse, routed: FastifyRequest) => void
@@ -86,8 +179,34 @@ function unreachable(): never {
   throw new Error('the route was taken over in its first hook')
 }
 
-const wildcard = (params: unknown): string =>
-  typeof params === 'object' && params !== null && '*' in params ? String(params['*']) : ''
+const param = (params: unknown, name: string): string =>
+  typeof params === 'object' && params !== null && name in params
+    ? String(Object.entries(params).find(([key]) => key === name)?.[1])
+    : ''
+const wildcard = (params: unknown): string => param(params, '*')
+
+/** @param tail what stands behind `/models/`. Names may hold colons of their own: the last one counts. */
+function geminiCall(tail: string, url: string): Call | null {
+  const colon = tail.lastIndexOf(':')
+  if (colon <= 0) return null
+  const model = tail.slice(0, colon)
+  switch (tail.slice(colon + 1)) {
+    case 'generateContent':
+      return generate('gemini', { model, stream: false, framing: 'sse' })
+    case 'streamGenerateContent': {
+      const isSse = new URLSearchParams(url.split('?')[1] ?? '').get('alt') === 'sse'
+      return generate('gemini', { model, stream: true, framing: isSse ? 'sse' : 'json-array' })
+    }
+    case 'countTokens':
+      return countTokens('gemini', model)
+    case 'embedContent':
+      return embed({ model, method: 'embedContent' })
+    case 'batchEmbedContents':
+      return embed({ model, method: 'batchEmbedContents' })
+    default:
+      return null
+  }
+}
 
 function addLastResorts(server: FastifyInstance, ports: InferencePorts): void {
   const notFound = (request: FastifyRequest, reply: FastifyReply): void => {
@@ -107,9 +226,19 @@ function addLastResorts(server: FastifyInstance, ports: InferencePorts): void {
 /** @returns the method an address takes, or null when there is nothing. */
 function methodOf(path: string): 'GET' | 'POST' | null {
   const below = path.replace(/^\/v1(beta)?\//, '/')
-  if (below === '/chat/completions') return 'POST'
+  if (POSTED.has(below)) return 'POST'
+  if (below.startsWith('/models/') && below.includes(':')) return 'POST'
   return below === '/models' || below === '/model/info' || below.startsWith('/models/') ? 'GET' : null
 }
+
+const POSTED: ReadonlySet<string> = new Set([
+  '/chat/completions',
+  '/responses',
+  '/responses/input_tokens',
+  '/messages',
+  '/messages/count_tokens',
+  '/embeddings',
+])
 
 /** What Node's parser gave up on: there is no request to answer, only a socket. */
 function refuseConnection(
@@ -150,7 +279,23 @@ function fail(
   more: readonly string[] = [],
 ): void {
   reply.hijack()
-  const answer = new Reply(reply.raw, ports.newRequestId())
+  tell(reply.raw, code, ports, tongueFor(reply.request.url), more)
+}
+
+function tell(
+  response: ServerResponse,
+  code: ErrorCode,
+  ports: Pick<InferencePorts, 'newRequestId' | 'onSettled'>,
+  tongue: Tongue,
+  more: readonly string[] = [],
+): void {
+  const answer = new Reply(response, ports.newRequestId(), tongue)
   answer.fail({ code }, more)
   ports.onSettled(answer.status)
+}
+
+/** Whose client would ask for such an address. */
+function tongueFor(url: string): Tongue {
+  if (/^\/v1beta\/|:\w+(\?|$)/.test(url)) return TONGUE.gemini
+  return /\/messages/.test(url) ? TONGUE.anthropic : TONGUE['openai-chat']
 }

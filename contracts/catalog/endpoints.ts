@@ -26,6 +26,8 @@ export type EndpointPaths = Readonly<{
 export type Endpoints = Readonly<{
   /** `https://host:port` */
   origin: string
+  /** The host alone: some are known for what they take. */
+  host: string
   paths: (model: string) => EndpointPaths
   /** Path and query of the model list, from the path below the base URL. */
   modelList: (path: string) => string
@@ -56,7 +58,7 @@ const OPENAI_HOST = /(^|\.)api\.openai\.com$/
 export function endpointsOf(kind: ProviderKind, baseUrl: string): Endpoints {
   const url = new URL(baseUrl)
   const written = url.pathname.replace(/\/+$/, '')
-  const common = { origin: url.origin, credential: credentialHeader(kind, url.hostname) }
+  const common = { origin: url.origin, host: url.hostname, credential: credentialHeader(kind, url.hostname) }
   switch (kind) {
     case 'openai':
       return { ...common, ...openai(written, url) }

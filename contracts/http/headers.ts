@@ -11,6 +11,10 @@ export const COMMIT = 'x-apiproxy-commit'
 export const SESSION = 'x-apiproxy-session'
 /** Status of the last upstream answer behind an error of ours. */
 export const UPSTREAM_STATUS = 'x-apiproxy-upstream-status'
+/** What a conversion could not keep: `parameter:reason`, separated by commas. */
+export const WARNINGS = 'x-apiproxy-warnings'
+/** `true`: the client wants such losses refused with 400. */
+export const STRICT = 'x-apiproxy-strict'
 /** `false`: the SDKs must not try again, we have done what could be done. */
 export const SHOULD_RETRY = 'x-should-retry'
 /** Session named by the client. */

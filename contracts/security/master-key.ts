@@ -25,6 +25,8 @@ export type MasterKey = Readonly<{
   weights: Buffer
   /** Signs what providers were seen to serve. */
   models: Buffer
+  /** Seals opaque reasoning state on its way through clients. */
+  carriers: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -52,6 +54,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     commits: derive('commits'),
     weights: derive('weights'),
     models: derive('model-lists'),
+    carriers: derive('carriers'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

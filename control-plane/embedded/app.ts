@@ -13,6 +13,7 @@ import { systemClock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
 import type { DataPlaneConfig } from '#data-plane/config.ts'
+import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { startProber } from '#prober/app.ts'
 import { ProbeSender } from '#prober/probe/send.ts'
@@ -50,13 +51,12 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   const broker = new MemoryBroker()
   const { masterKey, prefix } = config.controlPlane
   const link = new LateLink()
-  const sessions = stack.use(new MemorySessionStore())
-  const nodeBus = stack.use(broker.connect())
   const dataPlane = stack.use(
     await startDataPlane(config.dataPlane, {
-      bus: nodeBus,
+      bus: stack.use(broker.connect()),
       link,
-      sessions,
+      sessions: stack.use(new MemorySessionStore()),
+      notes: stack.use(new MemoryNotes()),
       clock,
       random,
       logger: logger.child({ plane: 'data' }),
@@ -72,16 +72,14 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
     simulated === null || hasOwnProvider(catalog)
       ? config.declaration
       : withSimulated(config.declaration, simulated.baseUrl)
-  const controlBus = stack.use(broker.connect())
-  const controlLogger = logger.child({ plane: 'control' })
   const controlPlane = stack.use(
     await startControlPlane(config.controlPlane, {
       pool,
-      bus: controlBus,
+      bus: stack.use(broker.connect()),
       modelLists: stack.use(new MemoryModelListCache()),
       clock,
       random,
-      logger: controlLogger,
+      logger: logger.child({ plane: 'control' }),
       declare,
     }),
   )

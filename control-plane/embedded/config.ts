@@ -13,6 +13,7 @@ import {
   type Env,
 } from '#contracts/process/env.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { originsOf } from '#data-plane/config.ts'
 import type { Declaration } from '../bootstrap/declaration.ts'
 import { readEnvironment } from '../bootstrap/environment.ts'
 import { envModelsTtl } from '../config.ts'
@@ -34,6 +35,7 @@ const EmbeddedEnv = z.object({
   APIPROXY_PROBER_PORT: envPort.default(8070),
   APIPROXY_SIMULATED_PORT: envPort.default(8071),
   APIPROXY_BODY_LIMIT: envInt(1_024, 1_024 * MIB).default(32 * MIB),
+  APIPROXY_CORS_ORIGINS: z.string().default('*'),
   APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
   APIPROXY_DRAIN_MS: envInt(0, 600_000).default(10_000),
   MODELS_CACHE_TTL: envModelsTtl,
@@ -76,6 +78,7 @@ export function readEmbeddedConfig(
       prefix,
       masterKey,
       bodyLimit: value.APIPROXY_BODY_LIMIT,
+      corsOrigins: originsOf(value.APIPROXY_CORS_ORIGINS),
       requestTimeoutMs: value.APIPROXY_REQUEST_TIMEOUT_MS,
       drainMs: value.APIPROXY_DRAIN_MS,
     },

@@ -20,12 +20,12 @@ export function readCredential(request: IncomingMessage): Result<string, Problem
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? ''
     // Lengths first: this runs over every header of every request.
-    if (name.length !== 13 && name.length !== 9 && name.length !== 7 && name.length !== 4) continue
+    if (!CREDENTIAL_LENGTHS.has(name.length)) continue
     const lower = name.toLowerCase()
     if (lower === 'authorization') {
       if (bearer !== null) return err({ code: 'ambiguous_credentials' })
       bearer = raw[at + 1] ?? ''
-    } else if (lower === 'x-api-key' || lower === 'api-key') {
+    } else if (lower === 'x-api-key' || lower === 'api-key' || lower === 'x-goog-api-key') {
       if (key !== null) return err({ code: 'ambiguous_credentials' })
       key = raw[at + 1] ?? ''
     } else if (lower === 'host') hosts += 1
@@ -33,9 +33,24 @@ export function readCredential(request: IncomingMessage): Result<string, Problem
   if (hosts > 1)
     return err({ code: 'malformed_request', message: 'The request carries more than one Host header.' })
   if (key !== null && key !== '') return ok(key)
-  if (bearer === null) return err({ code: 'missing_api_key' })
+  if (bearer === null) {
+    const inAddress = keyInAddress(request.url ?? '')
+    return inAddress === null ? err({ code: 'missing_api_key' }) : ok(inAddress)
+  }
   const token = bearer.slice(0, 7).toLowerCase() === 'bearer ' ? bearer.slice(7).trim() : ''
   return token === '' ? err({ code: 'missing_api_key' }) : ok(token)
+}
+
+const CREDENTIAL_LENGTHS: ReadonlySet<number> = new Set(
+  ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'host'].map(({ length }) => length),
+)
+
+/** Google's clients may put it into the query, as `?key=`. Only asked when no header has one. */
+function keyInAddress(url: string): string | null {
+  const query = url.indexOf('?')
+  if (query === -1) return null
+  const key = new URLSearchParams(url.slice(query + 1)).get('key')
+  return key === null || key === '' ? null : key
 }
 
 /** Tokens remembered at most; then the memory starts over. */

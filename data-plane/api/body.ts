@@ -3,6 +3,8 @@
  * get to send megabytes.
  */
 import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { gunzip, type ZlibOptions } from 'node:zlib'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { countBody } from './sweep-bodies.ts'
@@ -10,9 +12,30 @@ import { countBody } from './sweep-bodies.ts'
 /** A caller that left while sending has nobody to tell a problem to: the promise then stays unresolved with it. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Result<Buffer, Problem>> {
   const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity')
-    return Promise.resolve(err({ code: 'unsupported_encoding' }))
+  if (encoding !== undefined && encoding !== 'identity') return readEncoded(request, encoding, limit)
   if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.resolve(tooLarge(limit))
+  return collect(request, limit)
+}
+
+/** The limit counts for what was sent and again for what it grows to. */
+async function readEncoded(
+  request: IncomingMessage,
+  encoding: string,
+  limit: number,
+): Promise<Result<Buffer, Problem>> {
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') return err({ code: 'unsupported_encoding' })
+  const packed = await collect(request, limit)
+  if (!packed.ok) return packed
+  try {
+    return ok(await inflate(packed.value, { maxOutputLength: limit }))
+  } catch (error) {
+    const isLong = error instanceof RangeError
+    const message = 'The request body is not valid gzip.'
+    return isLong ? tooLarge(limit) : err({ code: 'malformed_request', message })
+  }
+}
+
+function collect(request: IncomingMessage, limit: number): Promise<Result<Buffer, Problem>> {
   return new Promise((resolve) => {
     let first: Buffer | null = null
     let chunks: Buffer[] | null = null
@@ -34,6 +57,7 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Resul
 }
 
 const EMPTY = Buffer.alloc(0)
+const inflate = promisify<Buffer, ZlibOptions, Buffer>(gunzip)
 
 const tooLarge = (limit: number): Result<Buffer, Problem> =>
   err({ code: 'body_too_large', message: `The request body is larger than ${limit} bytes.` })

@@ -12,11 +12,13 @@ import type { ModelEntry, ModelList } from '../routing/snapshot.ts'
 import { anthropicModel, anthropicPage, geminiModel, geminiPage, liteLlmInfo } from './model-shapes.ts'
 import { Reply } from './reply.ts'
 import type { InferencePorts } from './serve.ts'
+import { TONGUE } from './tongues.ts'
 
 type ModelPorts = Pick<InferencePorts, 'holder' | 'authenticator' | 'clock' | 'newRequestId' | 'onSettled'>
 
 /** Whose SDK is asking: three of them ask for the same address. */
 type Shape = 'openai' | 'anthropic' | 'gemini'
+const TONGUE_OF = { openai: 'openai-chat', anthropic: 'anthropic', gemini: 'gemini' } as const
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -81,7 +83,11 @@ function answer(
   response: ServerResponse,
   make: (list: ModelList, query: URLSearchParams) => Result<Answer, Problem>,
 ): void {
-  const reply = new Reply(response, ports.newRequestId())
+  const reply = new Reply(
+    response,
+    ports.newRequestId(),
+    TONGUE[TONGUE_OF[shapeOf(request, queryOf(request))]],
+  )
   const list = visible(ports, request)
   const made = list.ok ? make(list.value, queryOf(request)) : list
   if (!made.ok) reply.fail(made.error)

@@ -31,7 +31,7 @@ export function problemOf(failures: readonly Failure[]): Problem {
   const missing = of('missing')
   if (missing !== undefined) return { code: 'model_not_found', ...words(missing) }
   const invalid = of('invalid')
-  if (invalid !== undefined) return { code: 'invalid_value', ...words(invalid) }
+  if (invalid !== undefined) return invalid.problem ?? { code: 'invalid_value', ...words(invalid) }
   return { code: 'upstream_refused' }
 }
 

@@ -2,11 +2,13 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Problem } from '#contracts/errors.ts'
 import { openaiErrorBody } from '#contracts/http/openai-error.ts'
 import type { AnswerHead } from '#data-plane/upstream/downstream.ts'
 import { eventually } from '#test/eventually.ts'
 import { deployment } from '#test/fakes/deployment.ts'
 import { Reply } from './reply.ts'
+import { TONGUE } from './tongues.ts'
 
 let server: Server
 let port: number
@@ -40,7 +42,7 @@ async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>
   client.end()
   response = await arrived
   socket = response.socket!
-  return { reply: new Reply(response, 'req_1'), answer, leave: () => client.destroy() }
+  return { reply: new Reply(response, 'req_1', TONGUE['openai-chat']), answer, leave: () => client.destroy() }
 }
 
 const HEAD: AnswerHead = {
@@ -50,7 +52,9 @@ const HEAD: AnswerHead = {
   deployment: deployment('a'),
   attempt: 1,
   passed: ['openai-version', '1'],
+  warnings: [],
 }
+const MISTAKE: Problem = { code: 'invalid_value', message: 'no' }
 const KEEP_ALIVE = ': keep-alive\n\n'
 const ours = (): readonly string[] => ['x-apiproxy-provider', 'a']
 
@@ -122,27 +126,22 @@ describe('a stream that says nothing', () => {
     )
   })
 
-  test('tells a refusal of the upstream as an event, in one line', async () => {
+  test('tells a refusal of the upstream as an event, in its words', async () => {
     const { reply, answer } = await asked()
     reply.expect(true, ours)
     vi.advanceTimersByTime(15_000)
     const body = Buffer.from('{\r\n  "error": {"message": "no"}\n}')
-    reply.refuse({ status: 400, contentType: 'application/json', body }, [])
-    expect(await text(await answer)).toBe(`${KEEP_ALIVE}data: {   "error": {"message": "no"} }\n\n`)
-  })
-
-  test('puts a refusal that no SDK would understand into words of its own', async () => {
-    const { reply, answer } = await asked()
-    reply.expect(true, ours)
-    vi.advanceTimersByTime(15_000)
-    reply.refuse({ status: 422, contentType: 'application/json', body: Buffer.from('{"detail":[]}') }, [])
-    expect(await text(await answer)).toContain('"code":"invalid_value"')
+    reply.refuse({ status: 400, contentType: 'application/json', body }, MISTAKE, [])
+    expect(await text(await answer)).toBe(`${KEEP_ALIVE}data: ${openaiErrorBody(MISTAKE)}\n\n`)
   })
 
   test.each<[string, (reply: Reply) => void]>([
     ['an answer', (reply) => reply.begin(HEAD)],
     ['an error', (reply) => reply.fail({ code: 'internal_error' })],
-    ['a refusal', (reply) => reply.refuse({ status: 400, contentType: 'a/b', body: Buffer.from('') }, [])],
+    [
+      'a refusal',
+      (reply) => reply.refuse({ status: 400, contentType: 'a/b', body: Buffer.from('') }, MISTAKE, []),
+    ],
   ])('is not kept alive any more after %s', async (_what, end) => {
     const { reply } = await asked()
     reply.expect(true, ours)
@@ -219,7 +218,7 @@ describe('an error of ours', () => {
   test('can still be told after a head that could not be written', async () => {
     const { reply, answer } = await asked()
     expect(() =>
-      reply.refuse({ status: 400, contentType: 'a\nset-cookie: b', body: Buffer.from('') }, []),
+      reply.refuse({ status: 400, contentType: 'a\nset-cookie: b', body: Buffer.from('') }, MISTAKE, []),
     ).toThrow('Invalid character')
     expect(reply.status).toBe(0)
     reply.fail({ code: 'internal_error' })
@@ -233,6 +232,7 @@ describe('a refusal of the upstream', () => {
     const { reply, answer } = await asked()
     reply.refuse(
       { status: 422, contentType: 'application/problem+json', body: Buffer.from('{"detail":[]}') },
+      MISTAKE,
       ['x-apiproxy-provider', 'a'],
     )
     const { statusCode, headers } = await answer
@@ -279,7 +279,7 @@ describe('a client', () => {
     const half = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     half.end('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
     const gone = vi.fn()
-    new Reply(await arrived, 'req_1').onGone(gone)
+    new Reply(await arrived, 'req_1', TONGUE['openai-chat']).onGone(gone)
     await eventually(() => gone.mock.calls.length === 1)
     half.destroy()
   })
@@ -290,7 +290,7 @@ describe('a client', () => {
     leave()
     await new Promise((resolve) => response.once('close', resolve))
     reply.fail({ code: 'internal_error' })
-    reply.refuse({ status: 400, contentType: 'a/b', body: Buffer.from('') }, [])
+    reply.refuse({ status: 400, contentType: 'a/b', body: Buffer.from('') }, MISTAKE, [])
     expect(reply.status).toBe(0)
   })
 
@@ -315,7 +315,7 @@ describe('a client that does not read', () => {
     client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
     response = await arrived
     socket = response.socket!
-    return { reply: new Reply(response, 'req_1'), client }
+    return { reply: new Reply(response, 'req_1', TONGUE['openai-chat']), client }
   }
   const MANY = Buffer.alloc(1024 * 1024, 'x')
 

@@ -5,9 +5,9 @@
 import type { ServerResponse } from 'node:http'
 import { ERRORS, type Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
-import { openaiErrorBody, openaiErrorEvent } from '#contracts/http/openai-error.ts'
 import type { Refused } from '../upstream/attempt.ts'
 import type { AnswerHead, Downstream } from '../upstream/downstream.ts'
+import type { Tongue } from './inquiry.ts'
 
 /** Load balancers cut connections that say nothing for 60 s, some already after 30. In milliseconds. */
 const KEEP_ALIVE_MS = 15_000
@@ -15,7 +15,6 @@ const KEEP_ALIVE_MS = 15_000
 const STALL_MS = 60_000
 /** A comment and a blank line: the one form every SDK's parser accepts. */
 const KEEP_ALIVE = ': keep-alive\n\n'
-const EVENT_STREAM = 'text/event-stream; charset=utf-8'
 /** Proxies in front of us must neither keep nor collect what we send piece by piece. */
 const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
 
@@ -25,6 +24,7 @@ export type HeaderList = readonly string[]
 export class Reply implements Downstream {
   readonly #response: ServerResponse
   readonly #requestId: string
+  readonly #tongue: Tongue
   #describe: (head: AnswerHead) => HeaderList = () => []
   #keepAlive: NodeJS.Timeout | undefined
   #onGone: (() => void) | null = null
@@ -32,9 +32,11 @@ export class Reply implements Downstream {
   #status = 0
   #isStream = false
 
-  constructor(response: ServerResponse, requestId: string) {
+  /** @param tongue how errors are told. */
+  constructor(response: ServerResponse, requestId: string, tongue: Tongue) {
     this.#response = response
     this.#requestId = requestId
+    this.#tongue = tongue
     response.once('close', () => {
       clearInterval(this.#keepAlive)
       if (response.writableFinished) return
@@ -97,27 +99,22 @@ export class Reply implements Downstream {
     clearInterval(this.#keepAlive)
     if (this.#gone || this.#response.writableEnded) return
     if (this.#status !== 0) {
-      if (this.#isStream) this.end(Buffer.from(openaiErrorEvent(problem)))
+      if (this.#isStream) this.end(Buffer.from(this.#tongue.errorEvent(problem, this.#requestId)))
       else this.cut()
       return
     }
-    this.#send(
-      ERRORS[problem.code].status,
-      'application/json; charset=utf-8',
-      Buffer.from(openaiErrorBody(problem)),
-      [...retryHeaders(problem), ...more],
-    )
+    const { status, body } = this.#tongue.errorBody(problem, this.#requestId)
+    const headers = [...retryHeaders(problem), ...more]
+    this.#send(status, 'application/json; charset=utf-8', Buffer.from(body), headers)
   }
 
-  /** Passes on the upstream's answer to the caller's own mistake, word for word. */
-  refuse(refused: Refused, more: HeaderList): void {
+  /** Passes on the upstream's answer to the caller's own mistake, word for word; `problem` says the same. */
+  refuse(refused: Refused, problem: Problem, more: HeaderList): void {
     clearInterval(this.#keepAlive)
     if (this.#gone) return
     if (this.#status === 0)
       this.#send(refused.status, refused.contentType, refused.body, [names.SHOULD_RETRY, 'false', ...more])
-    else if (refused.body.includes('"error"')) {
-      this.end(Buffer.from(`data: ${refused.body.toString().replaceAll(/[\r\n]+/g, ' ')}\n\n`))
-    } else this.fail({ code: 'invalid_value' }) // words that no SDK would take for an error
+    else this.fail(problem) // begun early to stay alive: the status is told, the words go into the stream
   }
 
   /** Sends a whole body that the gateway made itself. */
@@ -137,12 +134,13 @@ export class Reply implements Downstream {
   }
 
   #sayAlive(): void {
-    if (this.#status === 0) this.#head(200, ['content-type', EVENT_STREAM, ...STREAM_HEADERS])
+    if (this.#status === 0) this.#head(200, ['content-type', this.#tongue.streamType, ...STREAM_HEADERS])
     this.#response.write(KEEP_ALIVE)
   }
 
   #head(status: number, headers: string[]): void {
-    this.#response.writeHead(status, [names.REQUEST_ID, this.#requestId, ...headers])
+    const ids = [names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId)]
+    this.#response.writeHead(status, [...ids, ...headers])
     this.#status = status
   }
 

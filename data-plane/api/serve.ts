@@ -7,8 +7,10 @@ import type { Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
 import { readCredential, type Authenticator } from '../admission/principal.ts'
-import { patchRequest, readChatRequest, type ChatRequest } from '../dialects/openai-chat/read-request.ts'
+import type { Sealer } from '../dialects/canonical/carrier.ts'
+import type { Notes } from '../notes/notes.ts'
 import { diceOf } from '../routing/dice.ts'
 import type { WeightFactors } from '../routing/factors.ts'
 import { rank } from '../routing/rank.ts'
@@ -21,6 +23,8 @@ import { runPlan, type AttemptRecord, type PlanResult } from '../upstream/failov
 import type { Health } from '../upstream/health.ts'
 import type { Pools } from '../upstream/pools.ts'
 import { readBody } from './body.ts'
+import { findOwner } from './calls/owners.ts'
+import type { Call, Inquiry, LocalAnswer } from './inquiry.ts'
 import { problemOf } from './problem-of.ts'
 import { Reply } from './reply.ts'
 import { findSession, sessionId, settleSession, type Session } from './session.ts'
@@ -32,6 +36,8 @@ export type InferencePorts = Readonly<{
   health: Health
   pools: Pools
   sessions: SessionStore
+  sealer: Sealer
+  notes: Notes
   clock: Clock
   logger: Logger
   /** 32 random bits: the dice of one request follow from them. */
@@ -39,6 +45,8 @@ export type InferencePorts = Readonly<{
   newRequestId: () => string
   /** Largest request body, in bytes. */
   bodyLimit: number
+  /** Origins whose scripts may call us; `*`: all. */
+  corsOrigins: readonly string[]
   /** From the request's arrival until its answer must have begun, in milliseconds. */
   requestTimeoutMs: number
   /** The counters of attempts: outcomes by credential, first and total times. */
@@ -54,7 +62,7 @@ type Exchange = Readonly<{
   requestId: string
   snapshot: RoutingSnapshot
   principal: Principal
-  chat: ChatRequest
+  inquiry: Inquiry
   route: Route
   session: Session | null
   seed: number
@@ -63,15 +71,16 @@ type Exchange = Readonly<{
 /** nginx's status for "the client closed the connection": for our own books, never sent. */
 const CLIENT_LEFT = 499
 
-export async function serveChat(
+export async function serveCall(
   ports: InferencePorts,
+  call: Call,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const requestId = ports.newRequestId()
-  const reply = new Reply(response, requestId)
+  const reply = new Reply(response, requestId, call.tongue)
   try {
-    const problem = await serve(ports, request, reply, requestId)
+    const problem = await serve(ports, call, request, reply, requestId)
     if (problem !== null) reply.fail(problem)
   } catch (error) {
     ports.logger.error({ error, requestId }, 'request failed inside the gateway')
@@ -82,6 +91,7 @@ export async function serveChat(
 
 async function serve(
   ports: InferencePorts,
+  call: Call,
   request: IncomingMessage,
   reply: Reply,
   requestId: string,
@@ -94,15 +104,30 @@ async function serve(
   if (!principal.ok) return principal.error
   const body = await readBody(request, ports.bodyLimit)
   if (!body.ok) return body.error
-  const chat = readChatRequest(body.value, request.headers.accept)
-  if (!chat.ok) return chat.error
-  const { model } = chat.value
-  const route = resolveModel(snapshot, model)
-  if (route === null) {
-    const message = `The model '${shortened(model)}' does not exist or no provider serves it.`
-    return { code: 'model_not_found', param: 'model', message }
-  }
-  const named = sessionId(request.headers[names.SESSION_ID])
+  const { headers } = request
+  const inquiry = call.read({
+    body: body.value,
+    headers,
+    requestId,
+    strict: headers[names.STRICT] === 'true',
+    now: ports.clock.now(),
+    sealer: ports.sealer,
+    notes: ports.notes,
+    keyId: principal.value.keyId,
+  })
+  if (!inquiry.ok) return inquiry.error
+  const found =
+    inquiry.value.owner === null
+      ? routeByName(snapshot, inquiry.value.model)
+      : await routeToOwner(ports, snapshot, principal.value, inquiry.value)
+  if (!found.ok) return found.error
+  const route = found.value
+  const deployments = route.candidates.map(({ deployment }) => deployment)
+  const local = inquiry.value.answerLocally?.(deployments) ?? null
+  if (local !== null) return tellLocally(reply, snapshot, local)
+  const recalled = inquiry.value.recall(deployments)
+  if (recalled !== null) await recalled
+  const named = sessionId(headers[names.SESSION_ID])
   const session =
     named === null
       ? null
@@ -116,15 +141,54 @@ async function serve(
     requestId,
     snapshot,
     principal: principal.value,
-    chat: chat.value,
+    inquiry: inquiry.value,
     route,
     session,
   }
   return run(ports, { ...exchange, seed: ports.seed() })
 }
 
+function tellLocally(
+  reply: Reply,
+  { commit }: RoutingSnapshot,
+  answer: Result<LocalAnswer, Problem>,
+): Problem | null {
+  if (!answer.ok) return answer.error
+  const { body, warnings } = answer.value
+  const about = [names.COMMIT, String(commit), names.WARNINGS, warningsHeader(warnings)]
+  reply.send('application/json; charset=utf-8', Buffer.from(body), about)
+  return null
+}
+
+function routeByName(snapshot: RoutingSnapshot, model: string): Result<Route, Problem> {
+  const route = resolveModel(snapshot, model)
+  if (route !== null) return ok(route)
+  const message = `The model '${shortened(model)}' does not exist or no provider serves it.`
+  return err({ code: 'model_not_found', param: 'model', message })
+}
+
+/** Only the provider that keeps the response; where nobody knows which, a model's providers may still. */
+async function routeToOwner(
+  ports: InferencePorts,
+  snapshot: RoutingSnapshot,
+  { keyId }: Principal,
+  { model, owner }: Inquiry,
+): Promise<Result<Route, Problem>> {
+  const keeper = owner === null ? null : await findOwner(ports.notes, keyId, owner)
+  if (keeper === null)
+    return model === '' ? err({ code: 'response_not_found' }) : routeByName(snapshot, model)
+  const route = routeByName(snapshot, model === '' ? `${keeper.provider}/${keeper.model}` : model)
+  if (!route.ok) return model === '' ? err({ code: 'response_not_found' }) : route
+  const candidates = route.value.candidates.filter(
+    ({ deployment }) => deployment.provider === keeper.provider,
+  )
+  if (candidates.length > 0) return ok({ ...route.value, candidates })
+  const message = `The response '${shortened(owner ?? '')}' is kept by a provider that does not serve this model.`
+  return err({ code: 'response_not_found', param: 'previous_response_id', message })
+}
+
 async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const { reply, chat, route, session, seed } = exchange
+  const { reply, inquiry, route, session, seed } = exchange
   const now = ports.clock.monotonic()
   const plan = rank(route.candidates, {
     standing: ({ deployment }) => ({
@@ -135,37 +199,25 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
     sticky: session?.preferred ?? null,
   })
   if (!plan.ok) return { code: 'no_candidates' }
-  reply.expect(chat.stream, (head) => answerHeaders(ports, exchange, head))
+  reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, {
     plan: plan.value,
-    stream: chat.stream,
-    bodyFor: ({ modelJson }) => patchRequest(chat, modelJson),
-    headers: chat.stream ? STREAM_REQUEST : JSON_REQUEST,
+    stream: inquiry.stream,
+    prepare: (deployment) => inquiry.prepare(deployment),
+    dropState: () => inquiry.dropState(),
     timeoutMs: ports.requestTimeoutMs,
     client: reply,
     onFirst: ports.onFirst,
-    onAttempt: (record) => ports.onAttempt(record, chat.stream),
+    onAttempt: (record) => ports.onAttempt(record, inquiry.stream),
   })
   if (isWorthALine(result)) logFailure(ports.logger, exchange, result)
   return tell(reply, exchange, result)
 }
 
-/** Sent to every OpenAI-compatible upstream: name, value, name, value… We read no encoding but the plain one. */
-const REQUEST_HEADERS = [
-  'content-type',
-  'application/json',
-  'accept-encoding',
-  'identity',
-  'user-agent',
-  'apiproxy',
-]
-const JSON_REQUEST = [...REQUEST_HEADERS, 'accept', 'application/json']
-const STREAM_REQUEST = [...REQUEST_HEADERS, 'accept', 'text/event-stream']
-
 function answerHeaders(
   ports: InferencePorts,
   exchange: Exchange,
-  { deployment, attempt }: AnswerHead,
+  { deployment, attempt, warnings }: AnswerHead,
 ): string[] {
   const { snapshot, session, route } = exchange
   const headers = [
@@ -178,6 +230,7 @@ function answerHeaders(
     names.COMMIT,
     String(snapshot.commit),
   ]
+  if (warnings.length > 0) headers.push(names.WARNINGS, warningsHeader(warnings))
   if (session !== null) {
     headers.push(names.SESSION, settleSession(ports.sessions, session, route, deployment.id, attempt))
   }
@@ -191,8 +244,9 @@ function tell(reply: Reply, { snapshot }: Exchange, result: PlanResult): Problem
   if (result.kind === 'refused') {
     const { deployment, refused, failure } = result
     about.push(names.PROVIDER, deployment.provider, names.UPSTREAM_STATUS, String(failure.status))
-    if (refused !== null) reply.refuse(refused, about)
-    else reply.fail(problemOf([failure]), about)
+    const problem = failure.problem ?? problemOf([failure])
+    if (refused !== null) reply.refuse(refused, problem, about)
+    else reply.fail(problem, about)
     return null
   }
   const last = result.failures.at(-1)
@@ -207,6 +261,13 @@ function isWorthALine(result: PlanResult): boolean {
   return result.kind !== 'answered' || (result.failure !== null && result.failure.outcome !== 'cancelled')
 }
 
+/** Longest header of warnings: some proxies cut what is longer. */
+const WARNINGS_LENGTH = 4_000
+
+/** Paths come from the client: what a header cannot hold is escaped. */
+const warningsHeader = (warnings: readonly string[]): string =>
+  encodeURI(warnings.join(',').toWellFormed()).slice(0, WARNINGS_LENGTH)
+
 /** Names can be megabytes long; an answer and a line in a log cannot. */
 const shortened = (model: string): string => (model.length > 200 ? `${model.slice(0, 200)}…` : model)
 
@@ -214,7 +275,7 @@ const shortened = (model: string): string => (model.length > 200 ? `${model.slic
 const PACED: Problem = { code: 'rate_limit_exceeded', retryAfterMs: 1_000 }
 
 function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {
-  const { requestId, principal, chat, snapshot, seed } = exchange
+  const { requestId, principal, inquiry, snapshot, seed } = exchange
   const failures =
     result.kind === 'exhausted'
       ? result.failures.map(({ outcome, status }) => ({ outcome, status }))
@@ -224,7 +285,7 @@ function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): voi
   const fields = {
     requestId,
     key: principal.keyId,
-    model: shortened(chat.model),
+    model: shortened(inquiry.model),
     commit: snapshot.commit,
     seed,
     failures,

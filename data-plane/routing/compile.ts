@@ -26,6 +26,7 @@ import {
   type SecretId,
 } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { endpointsOf, takesDialect, type EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import { modelList } from './model-list.ts'
 import type { Slots } from './slots.ts'
@@ -176,6 +177,7 @@ function compileProvider(
       maxConcurrency: maxConcurrency ?? Infinity,
       cost: ownCost ?? listPrices.get(model) ?? publicPrice(definition.kind, model),
       region: region ?? null,
+      capabilities: once(() => capabilitiesOf(definition.kind, endpoints.host, model, {})),
     }
   }
   return ok({
@@ -206,6 +208,12 @@ function publicPrice(kind: ProviderKind, model: string): Deployment['cost'] {
 function costOf({ costInput, costOutput }: ProviderRouting): Deployment['cost'] {
   if (costInput === undefined && costOutput === undefined) return null
   return { input: costInput ?? 0, output: costOutput ?? 0 }
+}
+
+/** Computed when first asked for: most deployments never convert anything. */
+function once<Value>(compute: () => Value): () => Value {
+  let value: Value | undefined
+  return () => (value ??= compute())
 }
 
 /** Joins what a telemetry series is counted by; newlines occur in none of the parts. */

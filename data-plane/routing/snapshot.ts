@@ -4,6 +4,7 @@
  * Pure data. `compile.ts` makes one per change of the catalog and the node swaps a single reference; a
  * request keeps the snapshot it began with.
  */
+import type { Capabilities } from '#contracts/catalog/capability.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { Ability } from '#contracts/catalog/facts/known-models.ts'
 import type { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
@@ -59,6 +60,8 @@ export type Deployment = Readonly<{
   /** US dollars per million tokens: the operator's, or the provider's own, or the public ones; null: not known. */
   cost: Readonly<{ input: number; output: number }> | null
   region: string | null
+  /** What the model takes, for requests that are written anew. */
+  capabilities: () => Capabilities
 }>
 
 export type Candidate = Readonly<{ deployment: Deployment; tier: number; weight: number }>

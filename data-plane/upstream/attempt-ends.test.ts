@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '#contracts/process/clock.ts'
 import { eventually } from '#test/eventually.ts'
-import { ANSWER, AttemptRig, JSON_TYPE, ROLE, WORD } from '#test/fakes/attempt-rig.ts'
+import { ANSWER, AttemptRig, JSON_TYPE, ROLE, WORD, prepared } from '#test/fakes/attempt-rig.ts'
 import { deployment, lane } from '#test/fakes/deployment.ts'
 import { answered, EVENT_STREAM, headOf, piece, RawUpstream } from '#test/fakes/raw-upstream.ts'
 
@@ -53,7 +53,7 @@ describe('a refusal', () => {
           body.includes('bad') ? answered(400, JSON_TYPE, words) : answered(200, JSON_TYPE, ANSWER),
         ),
     )
-    expect((await rig.start(target, { body: Buffer.from('{"bad":1}') })).refused?.status).toBe(400)
+    expect((await rig.start(target, { prepared: prepared('{"bad":1}') })).refused?.status).toBe(400)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect((await rig.start(target)).failure).toBeNull()
     expect(target.connections).toBe(1)

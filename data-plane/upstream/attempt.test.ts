@@ -115,7 +115,7 @@ describe('a JSON answer', () => {
         socket.write(piece('{"choices":["'))
         for (let mib = 0; mib < 17; mib++) socket.write(piece(filler))
         if (whole) socket.write(Buffer.concat([piece('"]}'), LAST_PIECE]))
-        else setTimeout(() => socket.destroy(), 50)
+        else void eventually(() => rig.client.calls.includes('begin')).then(() => socket.destroy())
       })
       const { failure, committed } = await rig.start(target)
       expect([committed, failure?.outcome]).toEqual([true, whole ? undefined : 'cut'])

@@ -5,14 +5,14 @@
  * content, a JSON answer until its end. Until then every failure is returned as data and another candidate
  * can be tried; afterwards the client is told that the answer broke off.
  */
-import { openaiErrorEvent } from '#contracts/http/openai-error.ts'
-import { keysOf, scanTopLevel } from '../dialects/json-scan.ts'
+import { scanTopLevel } from '../dialects/json-scan.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
+import { isJson, isPlain, isStreamed, passedHeaders } from './answer-head.ts'
 import { classifyNetworkError, classifyRefusal, failure, type Failure } from './classify.ts'
-import { CommitGate } from './commit-gate.ts'
 import type { Downstream } from './downstream.ts'
+import type { Passage, StreamPassage } from './passage.ts'
 import type { Dispatcher } from './pools.ts'
-import { StreamTail } from './stream-tail.ts'
+import { readRateLimits, type RateLimits } from './rate-limits.ts'
 
 /** JSON answers up to this size are held whole, so that one cut short can still be tried elsewhere. */
 const HOLD_JSON_BYTES = 16 * 1024 * 1024
@@ -23,16 +23,27 @@ const REFUSAL_MS = 2_000
 /** A connection that was closed while it was idle breaks at once when it is used, in milliseconds. */
 const STALE_MS = 1_000
 
+/** A request as this deployment wants it, and how its answer is to be read. */
+export type Prepared = Readonly<{
+  method: 'GET' | 'POST' | 'DELETE'
+  path: string
+  /** Name, value, name, value…, without the credential. */
+  headers: readonly string[]
+  /** Null: none. */
+  body: Buffer | null
+  passage: Passage
+  /** What the request lost on its way into another dialect, `parameter:reason`. */
+  warnings: readonly string[]
+}>
+
 export type AttemptInput = Readonly<{
   dispatcher: Dispatcher
   deployment: Deployment
   lane: Lane
   /** 1 is the first. */
   attempt: number
-  body: Buffer
+  prepared: Prepared
   stream: boolean
-  /** Sent with every attempt: name, value, name, value… */
-  headers: readonly string[]
   /** What is left of the whole request's time, in milliseconds. */
   remainingMs: number
   client: Downstream
@@ -55,14 +66,11 @@ export type AttemptResult = Readonly<{
   /** From sending to the status line, for a JSON answer; null: none came, or `onFirst` was told. */
   firstMs: number | null
   totalMs: number
+  /** What the upstream said about how much more it takes. */
+  limits: RateLimits | null
 }>
 
 type State = 'waiting' | 'holding' | 'collecting' | 'refusing' | 'passing' | 'done'
-
-const ANSWER_KEYS = keysOf('error', 'choices')
-const OPEN_ARRAY = 0x5b
-/** Upstream headers a client may see. */
-const PASSED_HEADERS = ['openai-processing-ms', 'openai-version'] as const
 
 export function attempt(input: AttemptInput): Promise<AttemptResult> {
   return new Promise((resolve) => new Attempt(input, resolve).send())
@@ -77,8 +85,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #state: State = 'waiting'
   #controller: Dispatcher.DispatchController | null = null
   #timer: NodeJS.Timeout | undefined
-  #gate: CommitGate | null = null
-  #tail: StreamTail | null = null
+  #stream: StreamPassage | null = null
   #committed = false
   #firstMs: number | null = null
   #status = 0
@@ -92,7 +99,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   send(): void {
-    const { dispatcher, deployment, lane, body, headers, stream, remainingMs, client } = this.#input
+    const { dispatcher, deployment, lane, prepared, stream, remainingMs, client } = this.#input
     const { firstTokenMs, answerMs, idleMs } = deployment.timeouts
     client.onGone(() => this.#giveUp(failure('cancelled')))
     if (this.#state === 'done') return // it had left before
@@ -100,10 +107,10 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(() => this.#outOfTime(), limit)
     dispatcher.dispatch(
       {
-        method: 'POST',
-        path: deployment.chatPath,
-        headers: headers.concat(lane.headers),
-        body,
+        method: prepared.method,
+        path: prepared.path,
+        headers: prepared.headers.concat(lane.headers),
+        body: prepared.body,
         bodyTimeout: idleMs,
       },
       this,
@@ -127,7 +134,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#contentType = String(headers['content-type'] ?? '')
     const isAnswer = status < 300 && isPlain(headers)
     if (isAnswer && this.#input.stream && /^text\/event-stream/i.test(this.#contentType)) {
-      this.#gate = new CommitGate()
+      this.#stream = this.#input.prepared.passage.openStream()
       this.#state = 'holding'
     } else if (isAnswer && !this.#input.stream && isJson(this.#contentType)) {
       this.#firstMs = this.#elapsed()
@@ -146,12 +153,11 @@ class Attempt implements Dispatcher.DispatchHandler {
         this.#pass(chunk)
         return
       case 'holding':
-        this.#keep(chunk)
         this.#judge(chunk)
         return
       case 'collecting':
         this.#keep(chunk)
-        if (this.#bytes > HOLD_JSON_BYTES) this.#begin(null)
+        if (this.#bytes > HOLD_JSON_BYTES) this.#passLong()
         return
       case 'refusing':
         this.#keep(chunk)
@@ -172,7 +178,10 @@ class Attempt implements Dispatcher.DispatchHandler {
       case 'refusing':
         this.#endRefusing()
         return
-      default: // a stream without a single content, or no answer at all
+      case 'holding':
+        this.#endHolding()
+        return
+      default: // no answer at all
         this.#finish(failure('fault', 'The provider ended the answer before it began.'))
     }
   }
@@ -192,39 +201,54 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #judge(chunk: Buffer): void {
-    const verdict = this.#gate?.feed(chunk)
-    if (verdict === 'content') {
+    const stream = this.#stream
+    const told = stream?.push(chunk) ?? null
+    if (stream?.verdict === 'content') {
       this.#input.onFirst(this.#elapsed())
       this.#begin(null)
-    } else if (verdict === 'error') {
+      this.#write(told)
+    } else if (stream?.verdict === 'error') {
       this.#abort()
-      this.#finish(this.#classify(this.#gate?.errorText ?? ''))
+      this.#finish(this.#classify(stream.errorText))
     }
   }
 
   /** The commit point: from here the answer is this provider's. */
   #begin(length: number | null): void {
-    const { client, deployment, attempt: number, stream } = this.#input
+    const { client, deployment, attempt: number, stream, prepared } = this.#input
     // From here only silence between chunks is timed.
     clearTimeout(this.#timer)
     this.#committed = true
     this.#state = 'passing'
-    if (stream) this.#tail = new StreamTail()
+    const { bodyType, streamType } = prepared.passage
     client.begin({
       status: this.#status,
-      contentType: this.#contentType,
+      contentType: (stream ? streamType : bodyType) ?? this.#contentType,
       length,
       deployment,
       attempt: number,
       passed: passedHeaders(this.#headers),
+      warnings: prepared.warnings,
     })
-    if (length === null) for (const chunk of this.#chunks.splice(0)) this.#pass(chunk)
+  }
+
+  /** A body too long to hold: passes as it comes, or is given up where it would have to be rewritten. */
+  #passLong(): void {
+    if (!this.#input.prepared.passage.isNative) {
+      this.#giveUp(failure('fault', 'The provider’s answer is too long to be converted.'))
+      return
+    }
+    this.#begin(null)
+    for (const chunk of this.#chunks.splice(0)) this.#write(chunk)
   }
 
   #pass(chunk: Buffer): void {
+    this.#write(this.#stream === null ? chunk : this.#stream.push(chunk))
+  }
+
+  #write(told: Buffer | null): void {
     const { client } = this.#input
-    const passed = this.#tail === null ? chunk : this.#tail.push(chunk)
-    if (passed === null || client.write(passed)) return
+    if (told === null || client.write(told)) return
     const controller = this.#controller
     if (controller === null || controller.paused) return
     controller.pause()
@@ -232,30 +256,39 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #endPassing(): void {
-    const ending = this.#tail?.ending() ?? 'finished'
+    const { ending, last } = this.#stream?.end() ?? { ending: 'finished', last: null }
     if (ending === 'broken') {
+      // What was whole of it is the client's, before it is told that there is no more.
       this.#breakOff()
       return
     }
-    this.#input.client.end(this.#tail?.rest ?? null)
+    this.#input.client.end(last)
     this.#finish(ending === 'finished' ? null : failure('cut'))
   }
 
-  #endCollecting(body: Buffer): void {
-    const spans = scanTopLevel(body, ANSWER_KEYS)
-    if (typeof spans === 'string') {
-      this.#finish(failure('fault', 'The provider’s answer is not valid JSON.'))
-      return
-    }
-    const [errorStart = -1, errorEnd = -1, choicesStart = -1] = spans
-    if (errorStart !== -1 && body.toString('latin1', errorStart, errorEnd) !== 'null') {
-      this.#finish(this.#classify(body.toString()))
-    } else if (body[choicesStart] !== OPEN_ARRAY)
-      this.#finish(failure('fault', 'The provider’s answer is not a chat completion.'))
-    else {
-      this.#begin(body.length)
-      this.#input.client.end(body)
+  /** A stream that was held to its end: an end frame alone may still make it an answer. */
+  #endHolding(): void {
+    const stream = this.#stream
+    const ended = stream?.end()
+    if (stream?.verdict === 'content' && ended?.ending === 'finished') {
+      this.#begin(null)
+      this.#input.client.end(ended.last)
       this.#finish(null)
+    } else if (stream?.verdict === 'error' && stream.errorText !== '')
+      this.#finish(this.#classify(stream.errorText))
+    else this.#finish(failure('fault', 'The provider ended the answer before it began.'))
+  }
+
+  #endCollecting(body: Buffer): void {
+    const judged = this.#input.prepared.passage.judgeBody(body)
+    if (judged.kind === 'answer') {
+      this.#begin(judged.body.length)
+      this.#input.client.end(judged.body)
+      this.#finish(null)
+    } else if (judged.kind === 'error') this.#finish(this.#classify(body.toString()))
+    else {
+      const what = judged.kind === 'not_json' ? 'not valid JSON' : 'not the answer that was asked for'
+      this.#finish(failure('fault', `The provider’s answer is ${what}.`))
     }
   }
 
@@ -265,11 +298,11 @@ class Attempt implements Dispatcher.DispatchHandler {
     const refusal = this.#classify(body.toString())
     const { scope, outcome } = refusal
     const isWhole = isJson(this.#contentType) && typeof scanTopLevel(body, []) !== 'string'
-    const asItIs = scope === 'request' && isWhole
+    const asItIs = scope === 'request' && isWhole && this.#input.prepared.passage.isNative
     const refused = asItIs ? { status: this.#status, contentType: this.#contentType, body } : null
     // A 200 of the wrong kind has no error to read.
     const isUnread = this.#status < 300 && refusal.message === null
-    this.#finish(isUnread ? wrongKind(outcome, this.#contentType, body) : refusal, refused)
+    this.#finish(isUnread ? this.#wrongKind(outcome, body) : refusal, refused)
     this.#abort()
   }
 
@@ -286,13 +319,22 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /** After the commit point a failure is the client's to know. */
   #breakOff(): void {
-    const { client, stream } = this.#input
-    if (stream) {
-      // Half an event would swallow ours: close it first.
-      const border = this.#tail?.isBetweenEvents === false ? '\n\n' : ''
-      client.end(Buffer.from(border + openaiErrorEvent({ code: 'stream_broken' })))
-    } else client.cut()
+    const { client } = this.#input
+    if (this.#stream === null) client.cut()
+    else client.end(this.#stream.breakOff({ code: 'stream_broken' }))
     this.#finish(failure('cut'))
+  }
+
+  /**
+   * An answer as a whole where a stream was asked for, or the other way round, may be the caller's doing (see
+   * `json-skim.ts` on `stream`): it moves on, but counts against nobody.
+   */
+  #wrongKind(outcome: Failure['outcome'], body: Buffer): Failure {
+    const { passage } = this.#input.prepared
+    const isAnswer = isJson(this.#contentType) ? passage.looksLikeAnswer(body) : isStreamed(passage, body)
+    return isAnswer
+      ? failure('invalid', 'The provider streamed what was asked for as a whole, or the other way round.')
+      : failure(outcome, 'The provider’s answer is of the wrong type.')
   }
 
   /** A JSON answer that has begun in time may take what is left of the whole request's time. */
@@ -328,42 +370,18 @@ class Attempt implements Dispatcher.DispatchHandler {
     const totalMs = this.#elapsed()
     // A refusal is no answer: a quick 503 must not pass for a quick first byte.
     const firstMs = outcome === null ? this.#firstMs : null
-    this.#resolve({ failure: outcome, committed: this.#committed, refused, unanswered, firstMs, totalMs })
+    const limits = readRateLimits(this.#headers, this.#input.clock.now())
+    this.#resolve({
+      failure: outcome,
+      committed: this.#committed,
+      refused,
+      unanswered,
+      firstMs,
+      totalMs,
+      limits,
+    })
   }
 }
 
 const isReset = (code: string): boolean =>
   code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
-
-const isJson = (contentType: string): boolean => /json/i.test(contentType)
-
-/**
- * An answer as a whole where a stream was asked for, or the other way round, may be the caller's doing (see
- * `json-skim.ts` on `stream`): it moves on, but counts against nobody.
- */
-function wrongKind(outcome: Failure['outcome'], contentType: string, body: Buffer): Failure {
-  const isAnswer = isJson(contentType) ? hasChoices(body) : body.includes('"choices"')
-  return isAnswer
-    ? failure('invalid', 'The provider streamed what was asked for as a whole, or the other way round.')
-    : failure(outcome, 'The provider’s answer is of the wrong type.')
-}
-
-function hasChoices(body: Buffer): boolean {
-  const spans = scanTopLevel(body, ANSWER_KEYS)
-  return typeof spans !== 'string' && body[spans[2] ?? -1] === OPEN_ARRAY
-}
-
-/** We asked for an unencoded answer and can read no other. */
-function isPlain(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  const encoding = headers['content-encoding']
-  return encoding === undefined || encoding === 'identity'
-}
-
-function passedHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {
-  const passed: string[] = []
-  for (const name of PASSED_HEADERS) {
-    const value = headers[name]
-    if (typeof value === 'string') passed.push(name, value)
-  }
-  return passed
-}

@@ -93,7 +93,7 @@ describe('a refusal', () => {
       'throttled key',
     ],
     // The provider: another one.
-    ['404 for the model', 404, openai('model_not_found', 'invalid_request_error'), 'missing provider'],
+    ['404 for the model', 404, openai('model_not_found', 'invalid_request_error'), 'missing model'],
     ['408', 408, '', 'timeout provider'],
     ['500', 500, openai('server_error'), 'fault provider'],
     ['502 with HTML', 502, '<html>502 Bad Gateway</html>', 'fault provider'],
@@ -256,6 +256,8 @@ describe('what the network did', () => {
       status: 0,
       message: null,
       retryAfterMs: null,
+      problem: null,
+      isCarrier: false,
     })
   })
 

@@ -3,13 +3,15 @@
  *
  * Pure. Judged by status and body, because the same 429 can mean "in a second" and "not before you pay".
  */
+import type { ErrorCode, Problem } from '#contracts/errors.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
+import { LONGEST_WAIT_MS, readError, type UpstreamError } from './upstream-error.ts'
 
 /**
  * What to try next. `key`: the same deployment with another credential, then other candidates.
- * `provider`: other candidates. `request`: nothing, it is the caller's own mistake.
+ * `model`, `provider`: other candidates. `request`: nothing, it is the caller's own mistake.
  */
-export type Scope = 'key' | 'provider' | 'request'
+export type Scope = 'key' | 'model' | 'provider' | 'request'
 
 export type Failure = Readonly<{
   outcome: Exclude<OutcomeClass, 'success'>
@@ -20,6 +22,10 @@ export type Failure = Readonly<{
   message: string | null
   /** How long the upstream asked us to wait, in milliseconds. */
   retryAfterMs: number | null
+  /** Scope `request`: what to tell a client whose dialect is not the upstream's. */
+  problem: Problem | null
+  /** State carried back from an earlier answer was not accepted: once more without it may help. */
+  isCarrier: boolean
 }>
 
 /** Codes under 429 that mean "your money or quota is gone", not "slow down" (OpenAI and compatible hosts). */
@@ -31,7 +37,31 @@ const QUOTA_CODES = new Set([
   'organization_usage_limit_exceeded',
   'enforced_spend_limit_reached',
   'contract_spend_limit_reached',
+  'billing_error',
 ])
+
+/** What hosts say when a prompt is longer than the model's window: codes where they have one, else words. */
+const TOO_LONG_CODES = new Set([
+  'context_length_exceeded',
+  'too_many_prompt_tokens',
+  'string_above_max_length',
+])
+const TOO_LONG_WORDS =
+  /prompt is too long|maximum context length|input token count.*exceeds|prompt too long|input is too long|exceeds the context window/i
+
+/** Refused for what it says, not for how it is written. */
+const POLICY_CODES = new Set([
+  'content_filter',
+  'ResponsibleAIPolicyViolation',
+  'content_policy_violation',
+  'invalid_prompt',
+  'bio_policy',
+  'misalignment_policy_violation',
+  'image_content_policy_violation',
+])
+
+const CARRIER_WORDS =
+  /invalid_encrypted_content|encrypted content.*could not be|corrupted thought signature|missing a thought_signature|thinking blocks.*cannot be modified|invalid `?signature`?/i
 
 export type Refusal = Readonly<{
   status: number
@@ -52,74 +82,73 @@ export function classifyRefusal(refusal: Refusal): Failure {
   // A refused or drained credential is never the caller's business, whatever the operator listed.
   const listed = scope === 'key' ? null : refusal.retryable
   const moves = listed === null ? scope !== 'request' : listed.has(status)
+  const endsIn: Scope = moves ? (scope === 'request' ? 'provider' : scope) : 'request'
   return {
     outcome: listed !== null && moves && scope === 'request' ? 'fault' : outcome,
-    scope: moves ? (scope === 'request' ? 'provider' : scope) : 'request',
+    scope: endsIn,
     status: refusal.status,
     // The words of a refused credential may quote the credential.
     message: outcome === 'unauthorised' ? null : error.message,
-    retryAfterMs: parseRetryAfter(refusal.retryAfter, refusal.now),
+    retryAfterMs: error.retryAfterMs ?? parseRetryAfter(refusal.retryAfter, refusal.now),
+    problem: endsIn === 'request' ? problemOfMistake(status, error) : null,
+    isCarrier: outcome === 'invalid' && CARRIER_WORDS.test(refusal.body),
   }
+}
+
+/** The caller's own mistake, in the catalogue's words with the upstream's message and status. */
+function problemOfMistake(status: number, { message, codes, param }: UpstreamError): Problem {
+  const told = { ...(message === null ? {} : { message }), ...(param === null ? {} : { param }) }
+  const as = (code: ErrorCode): Problem => ({ code, ...told })
+  if (codes.some((code) => TOO_LONG_CODES.has(code)) || TOO_LONG_WORDS.test(message ?? ''))
+    return as('context_length_exceeded')
+  if (codes.some((code) => POLICY_CODES.has(code))) return as('content_filter')
+  if (status === 413) return as('body_too_large')
+  if (status === 404) return as('model_not_found')
+  const isOther = status >= 400 && status < 500 && status !== 400
+  return isOther ? { ...as('invalid_value'), status } : as('invalid_value')
 }
 
 function judge(status: number, error: UpstreamError): Pick<Failure, 'outcome' | 'scope'> {
   if (status === 401 || status === 403) return { outcome: 'unauthorised', scope: 'key' }
   if (status === 402) return { outcome: 'exhausted', scope: 'key' }
   if (status === 429) {
-    const gone = error.codes.some((code) => QUOTA_CODES.has(code))
+    const gone = error.isDaily || error.codes.some((code) => QUOTA_CODES.has(code))
     return { outcome: gone ? 'exhausted' : 'throttled', scope: 'key' }
   }
-  if (status === 404) return { outcome: 'missing', scope: 'provider' }
+  if (status === 404) return { outcome: 'missing', scope: 'model' }
   if (status === 408) return { outcome: 'timeout', scope: 'provider' }
   if (status === 503 || status === 529) return { outcome: 'overloaded', scope: 'provider' }
   if (status >= 500) return { outcome: 'fault', scope: 'provider' }
-  // Gemini and xAI answer 400 for a bad key.
+  // Gemini and xAI answer 400 for a bad key, Anthropic for a spend limit.
   if (status === 400 && isBadKey(error)) return { outcome: 'unauthorised', scope: 'key' }
-  // An error object under a 200 that names no status: it is not an answer, so another may be.
-  if (status < 400) return { outcome: 'fault', scope: 'provider' }
+  if (status === 400 && isSpent(error)) return { outcome: 'exhausted', scope: 'key' }
+  // An error object under a 200 that names no status: its own word for what it is, else a fault.
+  if (status < 400) return judgeByWord(error)
   return { outcome: 'invalid', scope: 'request' }
 }
+
+/** Anthropic and OpenAI tell errors in a stream by type alone. */
+function judgeByWord({ codes }: UpstreamError): Pick<Failure, 'outcome' | 'scope'> {
+  const says = (...words: readonly string[]): boolean => codes.some((code) => words.includes(code))
+  if (says('overloaded_error', 'server_is_overloaded', 'provider_overloaded', 'UNAVAILABLE', 'slow_down'))
+    return { outcome: 'overloaded', scope: 'provider' }
+  if (codes.some((code) => QUOTA_CODES.has(code))) return { outcome: 'exhausted', scope: 'key' }
+  if (says('rate_limit_error', 'rate_limit_exceeded', 'RESOURCE_EXHAUSTED'))
+    return { outcome: 'throttled', scope: 'key' }
+  if (says('authentication_error', 'permission_error', 'UNAUTHENTICATED', 'PERMISSION_DENIED'))
+    return { outcome: 'unauthorised', scope: 'key' }
+  if (codes.some((code) => TOO_LONG_CODES.has(code) || POLICY_CODES.has(code)))
+    return { outcome: 'invalid', scope: 'request' }
+  return { outcome: 'fault', scope: 'provider' }
+}
+
+const isSpent = ({ message, codes }: UpstreamError): boolean =>
+  codes.some((code) => QUOTA_CODES.has(code)) ||
+  /credit balance is too low|usage limits|spend limit/i.test(message ?? '')
 
 const isBadKey = (error: UpstreamError): boolean =>
   error.codes.includes('API_KEY_INVALID') ||
   /^(incorrect api key|api key not valid)/i.test(error.message ?? '')
-
-type UpstreamError = Readonly<{ message: string | null; codes: readonly string[]; status: number | null }>
-const SAYS_NOTHING: UpstreamError = { message: null, codes: [], status: null }
-/** Longer messages are cut: an error is for reading. */
-const MESSAGE_LENGTH = 2_000
-
-/** Reads the shapes in use: `{error:{message,code,type}}`, `{error:"…"}`, `[{error:…}]`, `{message}`, `{detail}`. */
-function readError(body: string): UpstreamError {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    return SAYS_NOTHING // HTML and the like is not passed on
-  }
-  const outer = record(Array.isArray(value) ? value[0] : value)
-  const inner = typeof outer['error'] === 'object' ? record(outer['error']) : outer
-  const texts = [inner['message'], outer['error'], outer['message'], outer['detail']]
-  const message = texts.find((text): text is string => typeof text === 'string' && text !== '')
-  const reasons = Array.isArray(inner['details'])
-    ? inner['details'].map((detail) => record(detail)['reason'])
-    : []
-  const codes = [inner['code'], inner['type'], inner['status'], ...reasons]
-  return {
-    message: message?.slice(0, MESSAGE_LENGTH) ?? null,
-    codes: codes.filter((code): code is string => typeof code === 'string'),
-    status: [inner['status'], inner['code']].find(isErrorStatus) ?? null,
-  }
-}
-
-const isErrorStatus = (value: unknown): value is number =>
-  typeof value === 'number' && value >= 400 && value < 600
-
-const record = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? { ...value } : {}
-
-/** Longest wait we believe, in milliseconds. */
-const LONGEST_WAIT_MS = 3_600_000
 
 /** @param text seconds or an HTTP date. @param now epoch milliseconds. @returns milliseconds, or null. */
 export function parseRetryAfter(text: string | undefined, now: number): number | null {
@@ -144,5 +173,12 @@ export function failure(outcome: Failure['outcome'], message: string | null = nu
     status: 0,
     message,
     retryAfterMs: null,
+    problem: null,
+    isCarrier: false,
   }
+}
+
+/** A request that a deployment cannot be sent, by our own judgement: another may take it. */
+export function unsendable(problem: Problem, scope: 'provider' | 'request'): Failure {
+  return { ...failure('invalid', problem.message ?? null), scope, problem }
 }

@@ -14,6 +14,8 @@ export type AnswerHead = Readonly<{
   attempt: number
   /** Headers of the upstream that may be passed on: name, value, name, value… */
   passed: readonly string[]
+  /** What the request lost on its way to the upstream, `parameter:reason`. */
+  warnings: readonly string[]
 }>
 
 export interface Downstream {

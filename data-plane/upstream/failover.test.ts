@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '#contracts/process/clock.ts'
+import { ok } from '#contracts/result.ts'
 import type { Candidate, Lane } from '#data-plane/routing/snapshot.ts'
 import { eventually } from '#test/eventually.ts'
+import { prepared } from '#test/fakes/attempt-rig.ts'
 import { behaviours, type Behaviour } from '#test/fakes/behaviour.ts'
 import { deployment, lane } from '#test/fakes/deployment.ts'
 import { FakeProvider } from '#test/fakes/provider.ts'
@@ -54,9 +56,9 @@ const run = (plan: readonly Candidate[], over: Partial<PlanInput> = {}): Promise
     {
       plan,
       stream: false,
-      bodyFor: ({ provider }) =>
-        Buffer.from(`{"model":"m","stream":${over.stream === true},"for":"${provider}"}`),
-      headers: ['content-type', 'application/json'],
+      prepare: ({ provider }) =>
+        ok(prepared(`{"model":"m","stream":${over.stream === true},"for":"${provider}"}`)),
+      dropState: () => false,
       timeoutMs: 5_000,
       client,
       onFirst: () => undefined,

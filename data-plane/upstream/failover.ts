@@ -7,7 +7,8 @@
  */
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
 import type { Candidate, Deployment, Lane } from '../routing/snapshot.ts'
-import { attempt, type AttemptResult, type Refused } from './attempt.ts'
+import type { Result } from '#contracts/result.ts'
+import { attempt, type AttemptResult, type Prepared, type Refused } from './attempt.ts'
 import type { Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Health } from './health.ts'
@@ -16,9 +17,10 @@ import type { Pools } from './pools.ts'
 export type PlanInput = Readonly<{
   plan: readonly Candidate[]
   stream: boolean
-  /** The request's body for one upstream. */
-  bodyFor: (deployment: Deployment) => Buffer
-  headers: readonly string[]
+  /** The request as one upstream wants it, or why it cannot be sent there. */
+  prepare: (deployment: Deployment) => Result<Prepared, Failure>
+  /** Leaves out the opaque state of earlier answers. @returns false when that changes nothing. */
+  dropState: () => boolean
   /** For the whole request, in milliseconds from now. */
   timeoutMs: number
   client: Downstream
@@ -76,15 +78,21 @@ export async function runPlan(ports: FailoverPorts, input: PlanInput): Promise<P
         paced = true
         break
       }
+      const prepared = input.prepare(deployment)
+      if (!prepared.ok) {
+        if (prepared.error.scope === 'request')
+          return { kind: 'refused', attempts, deployment, refused: null, failure: prepared.error }
+        failures.push(prepared.error)
+        break
+      }
       attempts += 1
       const result = await attempt({
         dispatcher: ports.pools.for(deployment),
         deployment,
         lane,
         attempt: attempts,
-        body: input.bodyFor(deployment),
+        prepared: prepared.value,
         stream: input.stream,
-        headers: input.headers,
         remainingMs,
         client: input.client,
         onFirst: (firstMs) => input.onFirst(lane, firstMs),
@@ -97,6 +105,11 @@ export async function runPlan(ports: FailoverPorts, input: PlanInput): Promise<P
       }
       settle(ports, input, deployment, lane, result)
       const { failure } = result
+      // Nobody takes state back that its own maker refuses: once more without it.
+      if (failure?.isCarrier === true && !result.committed && input.dropState()) {
+        again = lane
+        continue
+      }
       if (result.committed || failure === null) return { kind: 'answered', attempts, failure }
       if (failure.outcome === 'cancelled') return { kind: 'cancelled', attempts }
       if (failure.scope === 'request')

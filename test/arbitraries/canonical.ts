@@ -37,7 +37,7 @@ export const openSealer: Sealer = {
 }
 
 /** Text with something to see in it, and with whatever breaks a careless writer. */
-export const words: fc.Arbitrary<string> = fc
+const words: fc.Arbitrary<string> = fc
   .oneof(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }),
     fc.constantFrom(
@@ -209,20 +209,6 @@ const params: fc.Arbitrary<Params> = fc.record(
   { requiredKeys: [] },
 )
 
-/** A request that says nothing yet. */
-export const blankRequest = (dialect: DialectName): CanonicalRequest => ({
-  dialect,
-  model: 'model-1',
-  stream: false,
-  system: [],
-  turns: [{ role: 'user', parts: [{ kind: 'text', text: 'Hello' }] }],
-  tools: [],
-  params: {},
-  extras: [],
-  telling: { usageChunk: true, legacyFunctions: false, framing: 'sse', reasoning: true },
-  source: {},
-})
-
 /** A request as the dialect's own reader would have made it, without fields of other dialects. */
 export const requests = (dialect: DialectName): fc.Arbitrary<CanonicalRequest> =>
   fc
@@ -254,11 +240,15 @@ export const requests = (dialect: DialectName): fc.Arbitrary<CanonicalRequest> =
       { requiredKeys: ['stream', 'system', 'turns', 'tools', 'params'] },
     )
     .map(({ system, toolChoice, parallelTools, ...given }) => ({
-      ...blankRequest(dialect),
+      dialect,
+      model: 'model-1',
       system: system.map((text) => ({ text, role: 'system' })),
       ...given,
       ...(given.tools.length === 0 || toolChoice === undefined ? {} : { toolChoice: { kind: toolChoice } }),
       ...(given.tools.length === 0 || parallelTools === undefined ? {} : { parallelTools }),
+      extras: [],
+      telling: { usageChunk: true, legacyFunctions: false, framing: 'sse', reasoning: true },
+      source: {},
     }))
 
 const usage: fc.Arbitrary<Usage> = fc

@@ -14,7 +14,7 @@ import {
   type WireCommit,
 } from '#contracts/commit/commit.ts'
 import { providerStream, providerId } from '#contracts/ids.ts'
-import { readChatRequest } from '#data-plane/dialects/openai-chat/read-request.ts'
+import { readRequest } from '#data-plane/dialects/native/read-request.ts'
 import { keysOf, scanTopLevel } from '#data-plane/dialects/json-scan.ts'
 import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
 import { compileSnapshot, type CompileInput } from '#data-plane/routing/compile.ts'
@@ -77,8 +77,8 @@ function* requestCases(): Generator<Case> {
     unit: 'request',
     run: () => JSON.parse(large.toString()) as unknown,
   }
-  yield { what: 'read a request of 700 B', unit: 'request', run: () => readChatRequest(small, undefined) }
-  yield { what: 'read a request of 100 KB', unit: 'request', run: () => readChatRequest(large, undefined) }
+  yield { what: 'read a request of 700 B', unit: 'request', run: () => readRequest(small, undefined) }
+  yield { what: 'read a request of 100 KB', unit: 'request', run: () => readRequest(large, undefined) }
 }
 
 const PROVIDERS = 1_000

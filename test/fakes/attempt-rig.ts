@@ -2,7 +2,15 @@
  * One attempt at a time, against an upstream that answers with bytes.
  */
 import { systemClock } from '#contracts/process/clock.ts'
-import { attempt, type AttemptInput, type AttemptResult } from '#data-plane/upstream/attempt.ts'
+import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
+import { DIALECT } from '#data-plane/dialects/registry.ts'
+import {
+  attempt,
+  type AttemptInput,
+  type AttemptResult,
+  type Prepared,
+} from '#data-plane/upstream/attempt.ts'
+import { NativePassage } from '#data-plane/upstream/passage/native.ts'
 import { Pools } from '#data-plane/upstream/pools.ts'
 import { deployment, lane } from './deployment.ts'
 import { RawUpstream, type RawAnswer } from './raw-upstream.ts'
@@ -16,6 +24,19 @@ export const WORD = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
 export const DONE = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 const TIMEOUTS = { connectMs: 500, answerMs: 300, firstTokenMs: 300, idleMs: 1_000 }
+
+/** A chat request that passes natively. */
+export const prepared = (body = '{"model":"m"}'): Prepared => ({
+  method: 'POST',
+  path: '/v1/chat/completions',
+  headers: ['content-type', 'application/json'],
+  body: Buffer.from(body),
+  passage: new NativePassage({
+    answers: NATIVE_ANSWERS['openai-chat'],
+    errorEvent: (problem) => DIALECT['openai-chat'].writeErrorEvent(problem, 'req_1'),
+  }),
+  warnings: [],
+})
 
 export class AttemptRig implements AsyncDisposable {
   client = new RecordedClient()
@@ -40,9 +61,8 @@ export class AttemptRig implements AsyncDisposable {
       deployment: target,
       lane: lane('sk-1'),
       attempt: 1,
-      body: Buffer.from('{"model":"m"}'),
+      prepared: prepared(),
       stream: false,
-      headers: ['content-type', 'application/json'],
       remainingMs: 5_000,
       client: this.client,
       onFirst: (ms) => void this.firsts.push(ms),

@@ -1,6 +1,7 @@
 /**
  * Compiled deployments by hand, for tests of what works on them.
  */
+import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { endpointsOf } from '#contracts/catalog/endpoints.ts'
 import { credentialId, deploymentId, providerId } from '#contracts/ids.ts'
 import type { Candidate, Deployment, Lane } from '#data-plane/routing/snapshot.ts'
@@ -38,6 +39,7 @@ export function deployment(provider: string, over: Partial<Deployment> = {}): De
     maxConcurrency: Infinity,
     cost: null,
     region: null,
+    capabilities: () => capabilitiesOf('openai', '127.0.0.1', model, {}),
     ...over,
   }
 }

@@ -20,6 +20,7 @@ import type { Declaration } from '#control-plane/bootstrap/declaration.ts'
 import { MemoryModelListCache } from '#control-plane/discovery/cache-memory.ts'
 import { serverPool } from '#control-plane/store/database.ts'
 import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
+import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { FaultProxy } from '../faults/proxy.ts'
@@ -92,10 +93,17 @@ async function node(controlUrl: string): Promise<RunningDataPlane & { base: stri
     dataDir,
     masterKey,
     bodyLimit: 1024 * 1024,
+    corsOrigins: [],
     requestTimeoutMs: 10_000,
     drainMs: 0,
   }
-  const ports = { ...COMMON, bus: broker.connect(), link, sessions: new MemorySessionStore() }
+  const ports = {
+    ...COMMON,
+    bus: broker.connect(),
+    link,
+    sessions: new MemorySessionStore(),
+    notes: new MemoryNotes(),
+  }
   const running = stack.use(await startDataPlane(config, ports))
   return { ...running, base: `http://127.0.0.1:${running.port}/v1` }
 }

@@ -11,6 +11,9 @@ import { silentLogger, type LogFields, type Logger } from '#contracts/process/lo
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
 import { Authenticator } from '#data-plane/admission/principal.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
+import { createSealer } from '#data-plane/carriers/sealer.ts'
+import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
+import type { Notes } from '#data-plane/notes/notes.ts'
 import { compileSnapshot, type NodeSlots } from '#data-plane/routing/compile.ts'
 import { WeightFactors } from '#data-plane/routing/factors.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
@@ -26,6 +29,7 @@ import { credentialAdded, providerRegistered, TestLog } from '../model/log-build
 /** A client key that is always known. */
 export const KEY = 'sk-client'
 const PEPPER = 'pepper'
+const SEALING_KEY = Buffer.alloc(32, 7)
 
 export type GatewayProvider = Readonly<{
   baseUrl: string
@@ -47,6 +51,7 @@ export type GatewayOptions = Readonly<{
   bodyLimit?: number
   requestTimeoutMs?: number
   sessions?: SessionStore
+  notes?: Notes
   clock?: Clock
 }>
 
@@ -94,12 +99,15 @@ export class Gateway implements AsyncDisposable {
       factors: new WeightFactors(slots.deployments),
       health: this.health,
       pools: this.#stack.use(new Pools()),
+      notes: options.notes ?? this.#stack.use(new MemoryNotes()),
+      sealer: createSealer(SEALING_KEY),
       sessions: options.sessions ?? this.#stack.use(new MemorySessionStore()),
       clock,
       logger: this.#logger(),
       seed: () => (seed += 1),
       newRequestId: requestIds(),
       bodyLimit,
+      corsOrigins: ['*'],
       requestTimeoutMs,
       onFirst: () => undefined,
       onAttempt: (record) => void this.attempts.push(record),

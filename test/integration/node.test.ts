@@ -14,6 +14,7 @@ import { clientKeyDigest, deriveKeys } from '#contracts/security/master-key.ts'
 import { sealSecret } from '#contracts/security/seal.ts'
 import { Secret } from '#contracts/security/secret.ts'
 import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
+import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { behaviours } from '../fakes/behaviour.ts'
 import { FakeProvider } from '../fakes/provider.ts'
@@ -73,6 +74,7 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     dataDir,
     masterKey,
     bodyLimit: 1024 * 1024,
+    corsOrigins: [],
     requestTimeoutMs: 10_000,
     drainMs,
   }
@@ -80,6 +82,7 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     bus: broker.connect(),
     link,
     sessions: new MemorySessionStore(),
+    notes: new MemoryNotes(),
     clock: systemClock,
     random: Math.random,
     logger: silentLogger,

@@ -6,7 +6,8 @@
  * `apx1.<key id>.<base64url>` and stands where its format keeps such state; a reader opens it again. State of
  * the client's own dialect that was never sealed came from a native answer of unknown provider.
  */
-import type { DialectName } from './request.ts'
+import { isObject, stringOf } from './json.ts'
+import { DIALECTS, type DialectName } from './request.ts'
 
 export type Carrier = Readonly<{
   /** Whose words `data` is in. */
@@ -58,3 +59,23 @@ export function readCarrier(
 /** What a writer puts into such a place: its own state as it is, any other sealed. */
 export const writeCarrier = (carrier: Carrier, dialect: DialectName, sealer: Sealer): string =>
   carrier.dialect === dialect && carrier.of === 'own' ? carrier.data : sealer.seal(carrier)
+
+/** Sealed by ourselves, maybe by another release: what is missing makes it useless, not dangerous. */
+export function carrierOf(value: unknown): Carrier | null {
+  if (!isObject(value)) return null
+  const dialect = DIALECTS.find((name): name is DialectName => name === value['dialect'])
+  const data = stringOf(value['data'])
+  const form = stringOf(value['form'])
+  if (dialect === undefined || data === undefined || form === undefined) return null
+  const id = stringOf(value['id'])
+  const text = stringOf(value['text'])
+  return {
+    dialect,
+    provider: stringOf(value['provider']) ?? null,
+    data,
+    form,
+    of: value['of'] === 'next' ? 'next' : 'own',
+    ...(id === undefined ? {} : { id }),
+    ...(text === undefined ? {} : { text }),
+  }
+}

@@ -145,8 +145,7 @@ function placeOf(
   }
 }
 
-export const bytesOf = (text: string | undefined): number =>
-  text === undefined ? 0 : Buffer.byteLength(text)
+const bytesOf = (text: string | undefined): number => (text === undefined ? 0 : Buffer.byteLength(text))
 
 /** @returns how many UTF-16 code units of the text its first `bytes` bytes make; never half a character. */
 export function unitAt(text: string, bytes: number): number {

@@ -246,7 +246,7 @@ function mimeTypeOf(part: MediaPart, name: string): string {
   return named !== undefined && mediaKindOf(named) === part.media ? named : PLAIN[part.media]
 }
 
-export function writeMedia(part: MediaPart, capabilities: Capabilities): JsonObject {
+function writeMedia(part: MediaPart, capabilities: Capabilities): JsonObject {
   const { source, filename, title, context, detail } = part
   const level = detail !== undefined && Object.hasOwn(RESOLUTIONS, detail) ? RESOLUTIONS[detail] : undefined
   const resolution =

@@ -116,7 +116,7 @@ export function writeOwnDetails(part: ReasoningPart, index: number): readonly Js
 }
 
 /** State of another format as an entry for the client, sealed with the text it belongs to. */
-export function writeSealed(carrier: Carrier, text: string, index: number, sealer: Sealer): JsonObject {
+function writeSealed(carrier: Carrier, text: string, index: number, sealer: Sealer): JsonObject {
   const data = sealer.seal(text === '' ? carrier : { ...carrier, text })
   return { type: 'reasoning.encrypted', data, format: UNKNOWN, index }
 }

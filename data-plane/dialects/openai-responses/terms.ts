@@ -175,7 +175,7 @@ export function pathOf(at: string): string {
 // Errors
 
 /** OpenAI's error object, as text. */
-export function errorJson({ code, message, param }: Problem): string {
+function errorJson({ code, message, param }: Problem): string {
   const entry = ERRORS[code]
   return JSON.stringify({ message: message ?? entry.message, type: entry.type, param: param ?? null, code })
 }

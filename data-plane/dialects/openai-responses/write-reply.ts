@@ -113,7 +113,7 @@ function addPart(part: AnswerPart, output: Output): void {
 }
 
 /** Arguments of a function are always JSON. */
-export const argsOf = (args: string, isCustom: boolean): string => (args === '' && !isCustom ? '{}' : args)
+const argsOf = (args: string, isCustom: boolean): string => (args === '' && !isCustom ? '{}' : args)
 
 /** An item that does nothing but keep the state of the part after it. */
 const holder = (carrier: NonNullable<TextPart['carrier']>, { newId, sealer }: AnswerTarget): string =>

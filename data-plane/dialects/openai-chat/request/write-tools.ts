@@ -142,7 +142,7 @@ function writeSearch({ dialect, value }: WebSearchTool, losses: Losses): JsonObj
 }
 
 /** What a model that knows only JSON is told of the schema. */
-export const schemaInstruction = (schema: JsonObject): string =>
+const schemaInstruction = (schema: JsonObject): string =>
   `Answer with one JSON object that is valid against this JSON Schema, and with nothing else:\n${JSON.stringify(schema)}`
 
 /** @returns also what has to be said in words, where the model has no schemas. */

@@ -9,11 +9,11 @@ import {
   type Member,
   type ObjectText,
 } from '#test/arbitraries/json-text.ts'
-import { patchRequest, readChatRequest, type ChatRequest } from './read-request.ts'
+import { patchRequest, readRequest, type NativeRequest } from './read-request.ts'
 
-const read = (body: string | Buffer, accept?: string) => readChatRequest(Buffer.from(body), accept)
+const read = (body: string | Buffer, accept?: string) => readRequest(Buffer.from(body), accept)
 
-function accepted(body: string | Buffer, accept?: string): ChatRequest {
+function accepted(body: string | Buffer, accept?: string): NativeRequest {
   const result = read(body, accept)
   if (!result.ok) throw new Error(JSON.stringify(result.error))
   return result.value

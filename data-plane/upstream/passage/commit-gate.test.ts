@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CommitGate, type Verdict } from './commit-gate.ts'
+import { NATIVE_ANSWERS, type Verdict } from '../../dialects/native/answers.ts'
+import { CommitGate } from './commit-gate.ts'
 
 const chunk = (choice: object | null, more: object = {}): string =>
   `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', choices: choice === null ? [] : [choice], ...more })}\n\n`
@@ -21,7 +22,8 @@ function feed(gate: CommitGate, chunks: readonly (string | Buffer)[]): Verdict {
   return 'hold'
 }
 
-const judge = (...chunks: readonly (string | Buffer)[]): Verdict => feed(new CommitGate(), chunks)
+const judge = (...chunks: readonly (string | Buffer)[]): Verdict =>
+  feed(new CommitGate(NATIVE_ANSWERS['openai-chat'].judgeEvent), chunks)
 
 describe('the commit gate', () => {
   test.each([
@@ -95,7 +97,7 @@ describe('the commit gate', () => {
     ],
     ['an error after a role and comments', `${ROLE}: wait\n\n${ERROR}`],
   ])('tells of %s, with its words', (_what, event) => {
-    const gate = new CommitGate()
+    const gate = new CommitGate(NATIVE_ANSWERS['openai-chat'].judgeEvent)
     expect(feed(gate, [event])).toBe('error')
     expect(JSON.parse(gate.errorText)).toHaveProperty('error')
   })
@@ -103,7 +105,7 @@ describe('the commit gate', () => {
   test('tells the words of an error as they were said, wherever a character was cut', () => {
     const bytes = Buffer.from('data: {"error":{"message":"é🎉"}}\n\n')
     for (let cut = 1; cut < bytes.length; cut++) {
-      const gate = new CommitGate()
+      const gate = new CommitGate(NATIVE_ANSWERS['openai-chat'].judgeEvent)
       expect(feed(gate, [bytes.subarray(0, cut), bytes.subarray(cut)])).toBe('error')
       expect(JSON.parse(gate.errorText)).toEqual({ error: { message: 'é🎉' } })
     }
@@ -115,7 +117,7 @@ describe('the commit gate', () => {
   })
 
   test('keeps its verdict', () => {
-    const gate = new CommitGate()
+    const gate = new CommitGate(NATIVE_ANSWERS['openai-chat'].judgeEvent)
     expect([gate.feed(Buffer.from(ERROR)), gate.feed(Buffer.from(WORD))]).toEqual(['error', 'error'])
   })
 
@@ -130,7 +132,7 @@ describe('the commit gate', () => {
     // Where the word's event is complete: a CR may be the first half of a CRLF, so its end is known a byte later.
     const until = Buffer.byteLength(write(ROLE + WORD))
     for (let cut = 1; cut < bytes.length; cut++) {
-      const gate = new CommitGate()
+      const gate = new CommitGate(NATIVE_ANSWERS['openai-chat'].judgeEvent)
       const first = gate.feed(bytes.subarray(0, cut))
       if (cut < until - 2) expect([cut, first]).toEqual([cut, 'hold'])
       if (cut > until) expect([cut, first]).toEqual([cut, 'content'])

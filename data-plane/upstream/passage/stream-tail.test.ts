@@ -1,7 +1,8 @@
 import { createParser } from 'eventsource-parser'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { lastBorder, StreamTail, type Ending } from './stream-tail.ts'
+import { NATIVE_ANSWERS, type Ending } from '../../dialects/native/answers.ts'
+import { lastBorder, StreamTail } from './stream-tail.ts'
 
 const WORD = 'data: {"choices":[{"delta":{"content":"word"},"finish_reason":null}]}\n\n'
 const STOP = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -10,7 +11,7 @@ const ERROR = 'data: {"error":{"message":"boom"}}\n\n'
 
 /** A tail that was given the text in pieces of `size` bytes, and what it let pass. */
 function pushed(text: string, size = 1_000_000): { tail: StreamTail; passed: string } {
-  const tail = new StreamTail()
+  const tail = new StreamTail(NATIVE_ANSWERS['openai-chat'].endingOf)
   const bytes = Buffer.from(text)
   let passed = ''
   for (let at = 0; at < bytes.length; at += size)
@@ -103,28 +104,28 @@ describe('what passes', () => {
   })
 
   test('is the very chunk when it ends with an event', () => {
-    const tail = new StreamTail()
+    const tail = new StreamTail(NATIVE_ANSWERS['openai-chat'].endingOf)
     const chunk = Buffer.from(WORD + WORD)
     expect(tail.push(chunk)).toBe(chunk)
     expect(tail.rest).toBeNull()
   })
 
   test('is nothing while an event is incomplete', () => {
-    const tail = new StreamTail()
+    const tail = new StreamTail(NATIVE_ANSWERS['openai-chat'].endingOf)
     expect(tail.push(Buffer.from(WORD.slice(0, 20)))).toBeNull()
     expect(tail.push(Buffer.from(WORD.slice(20, -1)))).toBeNull()
     expect(tail.push(Buffer.from('\n'))?.toString()).toBe(WORD)
   })
 
   test('is whole events also of a chunk that is longer than any event may be', () => {
-    const tail = new StreamTail()
+    const tail = new StreamTail(NATIVE_ANSWERS['openai-chat'].endingOf)
     const many = WORD.repeat(2_000)
     expect(tail.push(Buffer.from(many + WORD.slice(0, 9)))?.toString()).toBe(many)
     expect([tail.rest?.toString(), tail.isBetweenEvents]).toEqual([WORD.slice(0, 9), true])
   })
 
   test('is an event longer than 64 KiB in pieces, of which an error is then kept apart', () => {
-    const tail = new StreamTail()
+    const tail = new StreamTail(NATIVE_ANSWERS['openai-chat'].endingOf)
     expect(tail.push(Buffer.from(`${WORD}data: ${'x'.repeat(60_000)}`))?.toString()).toBe(WORD)
     expect(tail.isBetweenEvents).toBe(true)
     expect(tail.push(Buffer.alloc(10_000, 'x'))).toHaveLength(70_006)

@@ -1,5 +1,5 @@
 /**
- * What routing needs to know of an OpenAI chat request, read from its bytes.
+ * What routing needs to know of a request, read from its bytes, whatever its dialect.
  *
  * Pure. The body itself is never rebuilt: `patchRequest` replaces the model's span and leaves the rest.
  */
@@ -9,11 +9,11 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import { keysOf, type ScanProblem } from '../json-scan.ts'
 import { skimTopLevel } from '../json-skim.ts'
 
-export type ChatRequest = Readonly<{
+export type NativeRequest = Readonly<{
   body: Buffer
   model: string
   stream: boolean
-  /** Where the model's JSON string stands in the body. */
+  /** Where the model's JSON string stands in the body; -1: it is said in the address. */
   modelStart: number
   modelEnd: number
   /** The caller asked for a stream by `Accept` alone: the body has to say so, too. */
@@ -30,12 +30,22 @@ const SCAN_PROBLEMS: Readonly<Record<ScanProblem, Problem>> = {
   too_deep: { code: 'malformed_json', message: 'The request body is nested too deeply.' },
 }
 
-/** @param accept the `Accept` header; counts only when the body does not say `stream`. */
-export function readChatRequest(body: Buffer, accept: string | undefined): Result<ChatRequest, Problem> {
-  const spans = skimTopLevel(body, WANTED)
+/**
+ * @param accept the `Accept` header; counts only when the body does not say `stream`.
+ * @param address what the address says already (Gemini); the body is then only checked.
+ */
+export function readRequest(
+  body: Buffer,
+  accept: string | undefined,
+  address: Readonly<{ model: string; stream: boolean }> | null = null,
+): Result<NativeRequest, Problem> {
+  const spans = skimTopLevel(body, address === null ? WANTED : [])
   if (typeof spans === 'string') return err(SCAN_PROBLEMS[spans])
   if (!isUtf8(body)) return err({ code: 'malformed_json', message: 'The request body is not valid UTF-8.' })
-
+  if (address !== null) {
+    const { model, stream } = address
+    return ok({ body, model, stream, modelStart: -1, modelEnd: -1, addStream: false })
+  }
   const [modelStart = -1, modelEnd = -1, streamStart = -1, streamEnd = -1] = spans
   if (modelStart === -1) return err({ code: 'missing_model', param: 'model' })
   const model = readString(body, modelStart, modelEnd)
@@ -76,8 +86,9 @@ const ADD_STREAM = Buffer.from('{"stream":true,')
  * @param modelJson the upstream's model name as a JSON string.
  * @returns the body for that upstream; the very same buffer when nothing has to change.
  */
-export function patchRequest(request: ChatRequest, modelJson: Buffer): Buffer {
+export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer {
   const { body, modelStart, modelEnd } = request
+  if (modelStart === -1) return body
   const sameModel =
     modelJson.length === modelEnd - modelStart &&
     body.compare(modelJson, 0, modelJson.length, modelStart, modelEnd) === 0

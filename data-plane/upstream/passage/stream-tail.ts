@@ -1,9 +1,11 @@
 /**
- * A chat stream as it passes through: kept to whole events, and its last few kilobytes remembered, to tell at
+ * A native stream as it passes through: kept to whole events, and its last few kilobytes remembered, to tell at
  * its end whether it was whole.
  *
  * Keeps references and copies only what is left over of a chunk that ends inside an event.
  */
+import type { Ending, NativeAnswers } from '../../dialects/native/answers.ts'
+
 /** Usage and finish stand in the last chunks; 16 KiB hold them with room to spare. */
 const TAIL_BYTES = 16 * 1024
 /** A longer event is passed on in pieces. */
@@ -12,14 +14,16 @@ const EVENT_BYTES = 64 * 1024
 const LINE_FEED = 0x0a
 const RETURN = 0x0d
 
-/** How a chat stream ended, by its last bytes. */
-export type Ending = 'finished' | 'error_told' | 'broken'
-
 export class StreamTail {
+  readonly #endingOf: NativeAnswers['endingOf']
   #chunks: Buffer[] = []
   #bytes = 0
   #rest: Buffer | null = null
   #isBetweenEvents = true
+
+  constructor(endingOf: NativeAnswers['endingOf']) {
+    this.#endingOf = endingOf
+  }
 
   /** @returns what may be passed on: a client that was given half an event could not read an error after it. */
   push(chunk: Buffer): Buffer | null {
@@ -47,12 +51,13 @@ export class StreamTail {
     return this.#isBetweenEvents
   }
 
-  /** A finish reason counts as an end: some hosts leave out `[DONE]`, and a clean close after it is whole. */
   ending(): Ending {
-    const text = Buffer.concat(this.#chunks).toString('latin1')
-    // OpenRouter's way to say it: an ordinary chunk with an error in it, finished by `error`.
-    if (/^data: ?\{"error":/m.test(text) || /"finish_reason": ?"error"/.test(text)) return 'error_told'
-    return /^data: ?\[DONE\]/m.test(text) || /"finish_reason": ?"/.test(text) ? 'finished' : 'broken'
+    return this.#endingOf(this.text)
+  }
+
+  /** The last kilobytes, as latin1. */
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('latin1')
   }
 
   #remember(chunk: Buffer): void {

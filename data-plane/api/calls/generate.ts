@@ -1,0 +1,269 @@
+/**
+ * The calls that make a model answer: chat completions, responses, messages, generateContent.
+ *
+ * To an upstream of the client's own dialect the bytes pass; to any other the request is read once into the
+ * form in the middle and written in the upstream's words, and the answer comes back the same way.
+ */
+import type { Problem } from '#contracts/errors.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
+import { SEALED_PREFIX } from '../../dialects/canonical/carrier.ts'
+import { objectOf, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
+import {
+  callsWithoutState,
+  decodeKept,
+  encodeKept,
+  keptOf,
+  restore,
+  withoutState,
+  type Kept,
+} from '../../carriers/kept.ts'
+import type { Loss } from '../../dialects/canonical/loss.ts'
+import type { AnswerPart } from '../../dialects/canonical/reply.ts'
+import type { CanonicalRequest, DialectName } from '../../dialects/canonical/request.ts'
+import type { AnswerTarget, Dialect, WrittenRequest } from '../../dialects/dialect.ts'
+import { NATIVE_ANSWERS, type NativeAnswers } from '../../dialects/native/answers.ts'
+import { patchRequest, readRequest, type NativeRequest } from '../../dialects/native/read-request.ts'
+
+import { stateOf } from '../../dialects/openai-responses/state.ts'
+import { DIALECT } from '../../dialects/registry.ts'
+import type { Deployment } from '../../routing/snapshot.ts'
+import type { Prepared } from '../../upstream/attempt.ts'
+import { unsendable, type Failure } from '../../upstream/classify.ts'
+import { ConvertedPassage } from '../../upstream/passage/converted.ts'
+import type { Passage } from '../../upstream/passage.ts'
+import { MendedPassage } from '../../upstream/passage/mended.ts'
+import { NativePassage } from '../../upstream/passage/native.ts'
+import type { Arrival, Call, Inquiry } from '../inquiry.ts'
+import { TONGUE } from '../tongues.ts'
+import { isForeign, mayBeForeign } from '../../dialects/openai-chat/shapes.ts'
+import { answersWithId, keepOwner } from './owners.ts'
+import { convertedHeaders, nativeHeaders } from './request-headers.ts'
+import { generatePath, upstreamDialect } from './upstream-dialect.ts'
+
+/** For clients that drop fields they do not know: as long as a tool may take, in milliseconds. */
+const KEEP_STATE_MS = 3_600_000
+
+/** What Gemini says in its address instead of the body. */
+export type Address = Readonly<{ model: string; stream: boolean; framing: 'sse' | 'json-array' }>
+
+/** @param address for dialects that say model and stream there. */
+export function generate(dialect: DialectName, address: Address | null = null): Call {
+  return {
+    tongue: TONGUE[dialect],
+    read: (arrival) => {
+      const request = readRequest(arrival.body, arrival.headers.accept, address)
+      return request.ok
+        ? ok(new Generation(dialect, arrival, request.value, address?.framing ?? 'sse'))
+        : request
+    },
+  }
+}
+
+class Generation implements Inquiry {
+  readonly model: string
+  readonly stream: boolean
+  readonly owner: string | null
+  readonly #dialect: DialectName
+  readonly #arrival: Arrival
+  readonly #request: NativeRequest
+  readonly #framing: Address['framing']
+  /** Bytes with sealed state in them are no other provider's business: they are never passed as they are. */
+  readonly #isSealed: boolean
+  #canonical: Result<CanonicalRequest, Problem> | null = null
+  #value: JsonObject | null = null
+  #isStateless = false
+  #ids = 0
+
+  constructor(dialect: DialectName, arrival: Arrival, request: NativeRequest, framing: Address['framing']) {
+    this.#dialect = dialect
+    this.#arrival = arrival
+    this.#request = request
+    this.#framing = framing
+    this.model = request.model
+    this.stream = request.stream
+    this.owner = dialect === 'openai-responses' ? previousResponse(arrival.body) : null
+    this.#isSealed = arrival.body.includes(SEALED_PREFIX)
+  }
+
+  prepare(deployment: Deployment): Result<Prepared, Failure> {
+    const name = upstreamDialect(deployment, this.#dialect)
+    const path = generatePath(deployment, name, this.stream)
+    if (path === null) return err(unsendable({ code: 'unsupported_parameter' }, 'provider'))
+    const isNative =
+      name === this.#dialect && !this.#isSealed && this.#framing === 'sse' && !this.#isForeign()
+    return isNative ? ok(this.#pass(path, deployment)) : this.#convert(name, path, deployment)
+  }
+
+  /** The chat address also takes bodies of other shapes, which no chat upstream would understand. */
+  #isForeign(): boolean {
+    return this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && isForeign(this.#parsed())
+  }
+
+  dropState(): boolean {
+    if (this.#isStateless) return false
+    this.#isStateless = true
+    this.#canonical ??= this.#read()
+    if (this.#canonical.ok) this.#canonical = ok(withoutState(this.#canonical.value))
+    return true
+  }
+
+  recall(deployments: readonly Deployment[]): Promise<void> | null {
+    const isNative = deployments.every((one) => this.#passes(upstreamDialect(one, this.#dialect)))
+    if (isNative) return null
+    this.#canonical ??= this.#read()
+    if (!this.#canonical.ok) return null
+    const request = this.#canonical.value
+    const calls = callsWithoutState(request)
+    return calls.length === 0 ? null : this.#restore(request, calls)
+  }
+
+  async #restore(request: CanonicalRequest, calls: readonly string[]): Promise<void> {
+    const { notes } = this.#arrival
+    const texts = await notes.find(calls.map((id) => this.#noteKey(id)))
+    const found = new Map<string, Kept>()
+    for (const [at, text] of texts.entries()) {
+      const kept = text === null ? null : decodeKept(text)
+      const id = calls[at]
+      if (kept !== null && id !== undefined) found.set(id, kept)
+    }
+    this.#canonical = ok(restore(request, found))
+  }
+
+  #keep(parts: readonly AnswerPart[]): void {
+    for (const [id, kept] of keptOf(parts))
+      this.#arrival.notes.keep(this.#noteKey(id), encodeKept(kept), KEEP_STATE_MS)
+  }
+
+  /** Two clients may be given the same call id; neither may see the other's state. */
+  #noteKey(call: string): string {
+    return `carrier\n${this.#arrival.keyId}\n${call}`
+  }
+
+  #passes(name: DialectName): boolean {
+    if (this.#isStateless) return false
+    return name === this.#dialect && !this.#isSealed && this.#framing === 'sse' && !this.#isForeign()
+  }
+
+  #pass(path: string, deployment: Deployment): Prepared {
+    const { headers } = this.#arrival
+    return {
+      method: 'POST',
+      path,
+      headers: nativeHeaders(this.#dialect, headers, this.stream),
+      body: patchRequest(this.#request, deployment.modelJson),
+      passage: this.#nativePassage(deployment),
+      warnings: [],
+    }
+  }
+
+  #nativePassage(deployment: Deployment): Passage {
+    const { requestId } = this.#arrival
+    const { errorEvent } = TONGUE[this.#dialect]
+    const native = new NativePassage({
+      answers: this.#answersOf(deployment),
+      errorEvent: (problem) => errorEvent(problem, requestId),
+    })
+    const isOdd =
+      this.stream && this.#dialect === 'openai-chat' && deployment.capabilities().chatQuirks === true
+    return isOdd ? new MendedPassage(native) : native
+  }
+
+  /** Stored responses are remembered with the provider that keeps them. */
+  #answersOf(deployment: Deployment): NativeAnswers {
+    if (this.#dialect !== 'openai-responses') return NATIVE_ANSWERS[this.#dialect]
+    const { notes, keyId } = this.#arrival
+    return answersWithId((id) => keepOwner(notes, keyId, id, deployment))
+  }
+
+  #convert(name: DialectName, path: string, deployment: Deployment): Result<Prepared, Failure> {
+    this.#canonical ??= this.#read()
+    if (!this.#canonical.ok) return err(unsendable(this.#canonical.error, 'request'))
+    const request = this.#canonical.value
+    const upstream = DIALECT[name]
+    const { provider, model, capabilities } = deployment
+    const written = upstream.writeRequest(request, {
+      model,
+      provider,
+      capabilities: capabilities(),
+      stream: this.stream,
+    })
+    const refusal = this.#refusal(written.losses)
+    if (refusal !== null) return err(unsendable(refusal, 'provider'))
+    return ok({
+      method: 'POST',
+      path,
+      headers: convertedHeaders(this.stream, written.headers),
+      body: Buffer.from(written.body),
+      passage: this.#passage(upstream, request, written, provider),
+      warnings: written.losses.map((loss) => `${this.#pathOf(loss)}:${loss.reason}`),
+    })
+  }
+
+  #passage(
+    upstream: Dialect,
+    request: CanonicalRequest,
+    { toolNames }: WrittenRequest,
+    provider: string,
+  ): ConvertedPassage {
+    const { requestId, now, sealer } = this.#arrival
+    const target: AnswerTarget = {
+      request,
+      newId: () => this.#newId(),
+      now: Math.floor(now / 1_000),
+      sealer,
+      requestId,
+    }
+    const client = DIALECT[this.#dialect]
+    const onAnswered = (parts: readonly AnswerPart[]): void => this.#keep(parts)
+    const origin = { provider, toolNames }
+    return new ConvertedPassage({ upstream, origin, client, target, onAnswered })
+  }
+
+  #read(): Result<CanonicalRequest, Problem> {
+    const { headers, sealer } = this.#arrival
+    const value = this.#parsed()
+    const own: Record<string, string | undefined> = {}
+    for (const header of ['anthropic-beta', 'anthropic-version', 'openai-beta']) {
+      const text = headers[header]
+      if (typeof text === 'string') own[header] = text
+    }
+    const { model, stream } = this
+    return DIALECT[this.#dialect].readRequest(value, {
+      model,
+      stream,
+      headers: own,
+      framing: this.#framing,
+      sealer,
+    })
+  }
+
+  /** The scan has seen that it is an object. */
+  #parsed(): JsonObject {
+    this.#value ??= objectOf(parseJson(this.#arrival.body.toString()))
+    return this.#value
+  }
+
+  /** What makes this deployment unfit for the request, as the client should hear it. */
+  #refusal(losses: readonly Loss[]): Problem | null {
+    const loss = losses.find(({ refuse }) => refuse) ?? (this.#arrival.strict ? losses[0] : undefined)
+    if (loss === undefined) return null
+    const path = this.#pathOf(loss)
+    const message =
+      loss.message ?? `'${path}' cannot be kept for the provider of this model (${loss.reason}).`
+    return { code: 'unsupported_parameter', param: path, message }
+  }
+
+  #pathOf(loss: Loss): string {
+    return DIALECT[this.#dialect].pathOf(loss.at)
+  }
+
+  /** Unique as the request's own id is, in letters and digits only. */
+  #newId(): string {
+    this.#ids += 1
+    return `${this.#arrival.requestId.replaceAll(/[^A-Za-z0-9]/g, '')}x${this.#ids.toString(36)}`
+  }
+}
+
+/** The response that the request continues, if it names one. */
+const previousResponse = (body: Buffer): string | null =>
+  stateOf(body)?.ids.find(({ kind }) => kind === 'response')?.id ?? null

@@ -1,0 +1,67 @@
+/**
+ * What can be done with a response that a provider keeps: read it, list its input, cancel or delete it.
+ * Goes to the provider that made it, as it is.
+ */
+import { err, ok } from '#contracts/result.ts'
+import { TONGUE } from '../tongues.ts'
+import type { Call } from '../inquiry.ts'
+import { NativePassage } from '../../upstream/passage/native.ts'
+import { unsendable } from '../../upstream/classify.ts'
+import { NATIVE_ANSWERS, type NativeAnswers } from '../../dialects/native/answers.ts'
+import { isObject, parseJson } from '../../dialects/canonical/json.ts'
+import { nativeHeaders } from './request-headers.ts'
+
+export type StateRequest = Readonly<{
+  method: 'GET' | 'POST' | 'DELETE'
+  id: string
+  /** Below the response: ``, `/cancel`, `/input_items`; with the client's query. */
+  tail: string
+}>
+
+const TONGUE_OF_RESPONSES = TONGUE['openai-responses']
+
+/** Whatever it says, if it is not an error: a response of any state, a list, a receipt. */
+const STATE_ANSWERS: NativeAnswers = {
+  ...NATIVE_ANSWERS['openai-responses'],
+  judgeBody: (body) => {
+    const value = parseJson(body.toString())
+    if (!isObject(value)) return 'not_json'
+    return value['object'] === undefined && isObject(value['error']) ? 'error' : 'answer'
+  },
+}
+
+export function responseState({ method, id, tail }: StateRequest): Call {
+  const stream = method === 'GET' && /[?&]stream=true(&|$)/.test(tail)
+  return {
+    tongue: TONGUE_OF_RESPONSES,
+    read: ({ headers, requestId, body }) =>
+      ok({
+        model: '',
+        stream,
+        owner: id,
+        dropState: () => false,
+        recall: () => null,
+        prepare: ({ endpoints }) =>
+          endpoints.responses === null
+            ? err(unsendable({ code: 'response_not_found' }, 'request'))
+            : ok({
+                method,
+                path: below(endpoints.responses, `/${id}${tail}`),
+                headers: nativeHeaders('openai-responses', headers, stream),
+                body: method === 'POST' ? body : null,
+                passage: new NativePassage({
+                  answers: STATE_ANSWERS,
+                  errorEvent: (problem) => TONGUE_OF_RESPONSES.errorEvent(problem, requestId),
+                }),
+                warnings: [],
+              }),
+      }),
+  }
+}
+
+/** A path below another that may have a query of its own. */
+function below(path: string, tail: string): string {
+  const [place = '', query] = path.split('?')
+  if (query === undefined) return place + tail
+  return place + tail + (tail.includes('?') ? '&' : '?') + query
+}

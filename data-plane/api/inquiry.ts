@@ -1,0 +1,71 @@
+/**
+ * One client request, understood: for which model, in which form its answer is wanted, and how it is put to
+ * a deployment. The kinds of calls (`calls/`) make it; the path of a request (`serve.ts`) asks it.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Problem } from '#contracts/errors.ts'
+import type { Result } from '#contracts/result.ts'
+import type { KeyId } from '#contracts/ids.ts'
+import type { Sealer } from '../dialects/canonical/carrier.ts'
+import type { Notes } from '../notes/notes.ts'
+import type { Deployment } from '../routing/snapshot.ts'
+import type { Prepared } from '../upstream/attempt.ts'
+import type { Failure } from '../upstream/classify.ts'
+
+export type Inquiry = Readonly<{
+  /** Empty: what is asked belongs to `owner`, whatever its model. */
+  model: string
+  stream: boolean
+  /** Id of a response that one provider keeps: only that provider can serve this. */
+  owner: string | null
+  /**
+   * The request as a deployment wants it. Called for each attempt.
+   * @returns why it cannot be sent there: scope `request` when it can be sent nowhere.
+   */
+  prepare: (deployment: Deployment) => Result<Prepared, Failure>
+  /**
+   * From now on without the opaque state of earlier answers: an upstream did not take it back.
+   * @returns false when that changes nothing.
+   */
+  dropState: () => boolean
+  /**
+   * Looks up what the client should have sent back and did not. Once, before the first attempt.
+   * @returns null when there is nothing to wait for, as for all that passes natively.
+   */
+  recall: (deployments: readonly Deployment[]) => Promise<void> | null
+  /** An answer of our own, where no upstream can give one. @returns null when one can. */
+  answerLocally?: (deployments: readonly Deployment[]) => Result<LocalAnswer, Problem> | null
+}>
+
+export type LocalAnswer = Readonly<{ body: string; warnings: readonly string[] }>
+
+/** What came in, after the caller is known. */
+export type Arrival = Readonly<{
+  body: Buffer
+  headers: IncomingHttpHeaders
+  requestId: string
+  /** The client wants losses as errors (`x-apiproxy-strict`). */
+  strict: boolean
+  /** Epoch milliseconds. */
+  now: number
+  sealer: Sealer
+  notes: Notes
+  keyId: KeyId
+}>
+
+/** How errors are told to a client, in its own words. */
+export type Tongue = Readonly<{
+  errorBody: (problem: Problem, requestId: string) => Readonly<{ status: number; body: string }>
+  /** As the last event of a stream that has begun. */
+  errorEvent: (problem: Problem, requestId: string) => string
+  /** Of a stream that had to be begun early to stay alive. */
+  streamType: string
+  /** The request's id under the names this client's SDK reads, beside our own. */
+  idHeaders: (requestId: string) => readonly string[]
+}>
+
+/** One address of the client API. */
+export type Call = Readonly<{
+  tongue: Tongue
+  read: (arrival: Arrival) => Result<Inquiry, Problem>
+}>

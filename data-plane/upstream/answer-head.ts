@@ -1,0 +1,32 @@
+/**
+ * What the head of an upstream's answer, or its first look, says about the rest.
+ *
+ * Pure.
+ */
+import type { Passage } from './passage.ts'
+
+/** Upstream headers a client may see. */
+const PASSED_HEADERS = ['openai-processing-ms', 'openai-version'] as const
+
+export const isJson = (contentType: string): boolean => /json/i.test(contentType)
+
+export function isStreamed(passage: Passage, body: Buffer): boolean {
+  const stream = passage.openStream()
+  stream.push(body)
+  return stream.verdict !== 'error' && body.includes('data:')
+}
+
+/** We asked for an unencoded answer and can read no other. */
+export function isPlain(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
+  const encoding = headers['content-encoding']
+  return encoding === undefined || encoding === 'identity'
+}
+
+export function passedHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {
+  const passed: string[] = []
+  for (const name of PASSED_HEADERS) {
+    const value = headers[name]
+    if (typeof value === 'string') passed.push(name, value)
+  }
+  return passed
+}

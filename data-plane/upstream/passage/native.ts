@@ -1,0 +1,81 @@
+/**
+ * The same dialect on both sides: every byte passes as it came.
+ */
+import type { Problem } from '#contracts/errors.ts'
+import type { BodyVerdict, Ending, NativeAnswers, Verdict } from '../../dialects/native/answers.ts'
+import { CommitGate } from './commit-gate.ts'
+import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
+import { StreamTail } from './stream-tail.ts'
+
+export type NativeWords = Readonly<{
+  answers: NativeAnswers
+  errorEvent: (problem: Problem) => string
+}>
+
+export class NativePassage implements Passage {
+  readonly bodyType = null
+  readonly streamType = null
+  readonly isNative = true
+  readonly #words: NativeWords
+
+  constructor(words: NativeWords) {
+    this.#words = words
+  }
+
+  judgeBody(body: Buffer): JudgedBody {
+    const verdict: BodyVerdict = this.#words.answers.judgeBody(body)
+    return verdict === 'answer' ? { kind: 'answer', body } : { kind: verdict }
+  }
+
+  looksLikeAnswer(body: Buffer): boolean {
+    return this.#words.answers.judgeBody(body) === 'answer'
+  }
+
+  openStream(): StreamPassage {
+    return new NativeStream(this.#words)
+  }
+}
+
+class NativeStream implements StreamPassage {
+  readonly #words: NativeWords
+  readonly #gate: CommitGate
+  readonly #tail: StreamTail
+  /** What came before the first content. */
+  #held: Buffer[] = []
+  #verdict: Verdict = 'hold'
+
+  constructor(words: NativeWords) {
+    this.#words = words
+    this.#gate = new CommitGate(words.answers.judgeEvent)
+    this.#tail = new StreamTail(words.answers.endingOf)
+  }
+
+  get verdict(): Verdict {
+    return this.#verdict
+  }
+
+  get errorText(): string {
+    return this.#gate.errorText
+  }
+
+  push(chunk: Buffer): Buffer | null {
+    if (this.#verdict === 'content') return this.#tail.push(chunk)
+    this.#held.push(chunk)
+    this.#verdict = this.#gate.feed(chunk)
+    if (this.#verdict !== 'content') return null
+    const [only, ...more] = this.#held
+    const held = only !== undefined && more.length === 0 ? only : Buffer.concat(this.#held)
+    this.#held = []
+    return this.#tail.push(held)
+  }
+
+  end(): Readonly<{ ending: Ending; last: Buffer | null }> {
+    return { ending: this.#tail.ending(), last: this.#tail.rest }
+  }
+
+  breakOff(problem: Problem): Buffer {
+    // Half an event would swallow ours: close it first.
+    const border = this.#tail.isBetweenEvents ? '' : '\n\n'
+    return Buffer.from(border + this.#words.errorEvent(problem))
+  }
+}
