@@ -23,6 +23,7 @@ import { addControlPlaneMetrics } from './metrics.ts'
 import { Fleet } from './nodes/fleet.ts'
 import { Heartbeat } from './nodes/heartbeat.ts'
 import { NodeLink } from './nodes/link.ts'
+import { WeightsView } from './nodes/weights.ts'
 import { Relay, type RelayState } from './relay/relay.ts'
 import { buildServer } from './server.ts'
 import { CallRecorder } from './store/calls.ts'
@@ -87,7 +88,10 @@ export async function startControlPlane(
       ? { ready: true, detail: detailOf(ledger, state.relay) }
       : { ready: false, reason: `waiting for ${state.waitingFor}` }
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
-  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, relay: relayState }
+  const subjects = subjectsOf(config.prefix)
+  const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
+  const relayed = { discovery, weights, relay: relayState }
+  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -108,7 +112,7 @@ export async function startControlPlane(
   const relay = stack.use(startRelay({ bus, ledger, log, key: masterKey.commits, logger }))
   state.relay = relay
   state.opened = true
-  stack.use(new Heartbeat({ bus, subjects: subjectsOf(config.prefix), ledger, fleet }))
+  stack.use(new Heartbeat({ bus, subjects, ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
   stack.use(every(SAVE_NODES_MS, () => saveNodes(database, fleet.list())))
   addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery })

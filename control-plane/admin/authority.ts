@@ -9,6 +9,9 @@ export type Authority = 'read' | 'write'
 export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authority>([
   ['providers.list', 'read'],
   ['providers.get', 'read'],
+  ['providers.models', 'read'],
+  // Sends a credential to its provider, so not for those who may only look.
+  ['providers.test', 'write'],
   ['providers.register', 'write'],
   ['providers.update', 'write'],
   ['providers.enable', 'write'],

@@ -7,7 +7,9 @@ import type { Logger } from '#contracts/process/logger.ts'
 import { sameToken, type MasterKey } from '#contracts/security/master-key.ts'
 import type { Secret } from '#contracts/security/secret.ts'
 import type { Actor, Ledger } from '../commands/ledger.ts'
+import type { Discovery } from '../discovery/discovery.ts'
 import type { Fleet } from '../nodes/fleet.ts'
+import type { WeightsView } from '../nodes/weights.ts'
 import type { RelayState } from '../relay/relay.ts'
 import type { CallRecorder } from '../store/calls.ts'
 import type { EventLog } from '../store/event-log.ts'
@@ -18,6 +20,8 @@ export type AdminPorts = Readonly<{
   log: EventLog
   trail: Trail
   fleet: Fleet
+  discovery: Pick<Discovery, 'standing' | 'ask'>
+  weights: Pick<WeightsView, 'of'>
   calls: CallRecorder
   masterKey: MasterKey
   clock: Clock
@@ -41,9 +45,10 @@ const TOKEN_HOLDER: Actor = { kind: 'token', id: 'admin' }
 export const UNKNOWN_ACTOR = 'unknown'
 
 export function contextFor(ports: AdminPorts, actor: Actor = TOKEN_HOLDER): AdminContext {
-  const { ledger, log, trail, fleet, calls, masterKey, clock, logger, relay } = ports
+  const { ledger, log, trail, fleet, discovery, weights, calls, masterKey, clock, logger, relay } = ports
   const note = { begun: false, detail: '' }
-  return { ledger, log, trail, fleet, calls, masterKey, clock, logger, relay, actor, note }
+  const known = { ledger, log, trail, fleet, discovery, weights, calls }
+  return { ...known, masterKey, clock, logger, relay, actor, note }
 }
 
 /** What is known of a caller before anything is believed. */

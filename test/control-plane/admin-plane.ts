@@ -10,6 +10,7 @@ import { Pool } from 'pg'
 import { ManualClock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
+import { err } from '#contracts/result.ts'
 import { deriveKeys } from '#contracts/security/master-key.ts'
 import { Secret } from '#contracts/security/secret.ts'
 import { contextFor, type AdminPorts } from '#control-plane/admin/context.ts'
@@ -66,6 +67,8 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     log,
     trail: new Trail(database),
     fleet: new Fleet(ledger, clock),
+    discovery: silentDiscovery,
+    weights: { of: () => null },
     calls,
     masterKey,
     clock,
@@ -87,6 +90,12 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+/** Nobody was asked yet, and nobody answers. */
+const silentDiscovery: AdminPorts['discovery'] = {
+  standing: () => null,
+  ask: async () => err({ reason: 'did not answer in time', isRefused: false }),
 }
 
 async function createGenesis({ ledger, masterKey }: AdminPorts): Promise<void> {

@@ -11,15 +11,24 @@ import {
   type RouteTarget,
 } from '#contracts/catalog/model.ts'
 import { modelName, providerId } from '#contracts/ids.ts'
+import type { AdminContext } from '../context.ts'
 import { procedure, refused, router } from '../trpc.ts'
 import { asking, carryOut, catalogAt, changing, expecting, page, paging } from './change.ts'
-import { resolveByCatalog } from './resolve-name.ts'
+import { resolveName, type ResolveView } from './resolve-name.ts'
 
 const existing = { name: ModelNameText, ...expecting, ...changing }
 
 const target = ({ provider, ...rest }: z.infer<typeof RouteTarget>): RouteTarget => ({
   provider: providerId(provider),
   ...rest,
+})
+
+const viewOf = ({ discovery, weights }: AdminContext): ResolveView => ({
+  seen: (id) => {
+    const standing = discovery.standing(id)
+    return standing === null ? null : { models: standing.list?.models ?? null, problem: standing.problem }
+  },
+  factor: (provider, model) => weights.of(provider, model),
 })
 
 export const models = router({
@@ -44,12 +53,12 @@ export const models = router({
 
   resolve: procedure
     .meta({
-      description: 'Who could serve a name, by the catalog alone; discovered lists are with the nodes.',
+      description: 'Who would serve a name: every candidate with what decides, and why the others are out.',
     })
     .input(z.strictObject({ name: ModelNameText, ...asking }))
     .query(async ({ ctx, input }) => {
       const catalog = await catalogAt(ctx, input.atLeastCommit)
-      return { commitNo: catalog.commit, ...resolveByCatalog(catalog, input.name) }
+      return { commitNo: catalog.commit, ...resolveName(catalog, input.name, viewOf(ctx)) }
     }),
 
   create: procedure

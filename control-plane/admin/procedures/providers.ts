@@ -2,6 +2,7 @@
  * Providers: companies and hosts we can send to.
  */
 import { z } from 'zod'
+import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { ProviderDefinition, ProviderIdText, type Provider } from '#contracts/catalog/provider.ts'
 import { providerId, type ProviderId } from '#contracts/ids.ts'
 import { ok } from '#contracts/result.ts'
@@ -27,6 +28,8 @@ const view = (provider: Provider): ProviderView => ({
 })
 
 const ExistingProvider = z.strictObject({ id: ProviderIdText, ...expecting, ...changing })
+
+const ExistingId = z.strictObject({ id: ProviderIdText, ...asking })
 
 /** Commands that carry nothing but the provider. */
 const plain = (
@@ -56,12 +59,10 @@ export const providers = router({
 
   get: procedure
     .meta({ description: 'One provider.' })
-    .input(z.strictObject({ id: ProviderIdText, ...asking }))
+    .input(ExistingId)
     .query(async ({ ctx, input }) => {
       const catalog = await catalogAt(ctx, input.atLeastCommit)
-      const provider = catalog.providers.get(providerId(input.id))
-      if (provider === undefined) throw refused({ kind: 'not_found', what: `provider ${input.id}` })
-      return { commitNo: catalog.commit, provider: view(provider) }
+      return { commitNo: catalog.commit, provider: view(known(catalog, input.id)) }
     }),
 
   register: procedure
@@ -110,8 +111,42 @@ export const providers = router({
   drain: plain('DrainProvider', 'Let a provider finish what it has, and give it nothing new.'),
   remove: plain('RemoveProvider', 'Remove a provider that no model names.'),
 
+  models: procedure
+    .meta({ description: 'What a provider serves: as its operator named it, or as it was last seen.' })
+    .input(ExistingId)
+    .query(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const provider = known(catalog, input.id)
+      const named = provider.definition.models.static
+      if (named.length > 0)
+        return { source: 'named' as const, at: null, problem: null, models: named.map((id) => ({ id })) }
+      const standing = ctx.discovery.standing(provider.id)
+      const { list = null, problem = null } = standing ?? {}
+      return { source: 'seen' as const, at: list?.at ?? null, problem, models: list?.models ?? [] }
+    }),
+
+  test: procedure
+    .meta({ description: 'Ask a provider now for its models: is it there, and does it take our credential?' })
+    .input(ExistingId)
+    .mutation(async ({ ctx, input }) => {
+      const catalog = await catalogAt(ctx, input.atLeastCommit)
+      const provider = known(catalog, input.id)
+      const startedAt = ctx.clock.monotonic()
+      const answer = await ctx.discovery.ask(provider)
+      const ms = Math.round(ctx.clock.monotonic() - startedAt)
+      const problem = answer.ok ? null : answer.error.reason
+      ctx.note.detail = `provider ${input.id}: ${problem ?? 'ok'}`
+      return { ok: answer.ok, ms, problem, models: answer.ok ? answer.value.length : null }
+    }),
+
   credentials,
 })
+
+function known({ providers: all }: Catalog, id: string): Provider {
+  const provider = all.get(providerId(id))
+  if (provider === undefined) throw refused({ kind: 'not_found', what: `provider ${id}` })
+  return provider
+}
 
 /** Stands where a definition must, in a change that was decided before and is only answered again. */
 const UNDECIDED = ProviderDefinition.parse({

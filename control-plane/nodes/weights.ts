@@ -1,0 +1,77 @@
+/**
+ * The prober's last table, as admins see it: the same one the nodes apply, fading as it fades there.
+ */
+import type { Bus, Unsubscribe } from '#contracts/bus/bus.ts'
+import type { Subjects } from '#contracts/bus/subjects.ts'
+import type { Clock } from '#contracts/process/clock.ts'
+import {
+  isNewer,
+  openTable,
+  relaxedFactor,
+  WEIGHTS_REGISTER,
+  type WeightEntry,
+  type WeightTable,
+} from '#contracts/weights/table.ts'
+
+export type WeightsViewPorts = Readonly<{
+  bus: Bus
+  subjects: Pick<Subjects, 'weights'>
+  /** `MasterKey.weights`. */
+  key: Uint8Array
+  clock: Clock
+}>
+
+export type CountingFactor = Readonly<{ factor: number; reason: string }>
+
+export class WeightsView implements Disposable {
+  readonly #ports: WeightsViewPorts
+  readonly #subscriptions: readonly Unsubscribe[]
+  #table: WeightTable | null = null
+  #entries: ReadonlyMap<string, WeightEntry> = new Map()
+  /** Monotonic milliseconds. */
+  #receivedAt = 0
+
+  constructor(ports: WeightsViewPorts) {
+    const { bus, subjects } = ports
+    this.#ports = ports
+    this.#subscriptions = [
+      bus.subscribe(subjects.weights, (text) => this.#take(text, false)),
+      bus.onStatus((connected) => {
+        if (connected) void this.#catchUp()
+      }),
+    ]
+    if (bus.connected) void this.#catchUp()
+  }
+
+  /** @returns the factor as it counts now, or null when the prober has said nothing of the deployment. */
+  of(provider: string, model: string): CountingFactor | null {
+    const entry = this.#entries.get(`${provider}\n${model}`)
+    if (entry === undefined || this.#table === null) return null
+    const ageMs = this.#ports.clock.monotonic() - this.#receivedAt
+    return { factor: relaxedFactor(entry.factor, ageMs, this.#table.validForMs), reason: entry.reason }
+  }
+
+  [Symbol.dispose](): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+  }
+
+  async #catchUp(): Promise<void> {
+    try {
+      const register = await this.#ports.bus.registers.get(WEIGHTS_REGISTER)
+      if (register !== null) this.#take(register.value, true)
+    } catch {
+      // The broker cannot be asked: the next table comes by itself within seconds.
+    }
+  }
+
+  /** @param isStored one that may be hours old counts from when it was written, as far as the clocks agree. */
+  #take(text: string, isStored: boolean): void {
+    const { key, clock } = this.#ports
+    const opened = openTable(text, key)
+    if (!opened.ok || !isNewer(opened.value, this.#table)) return
+    const table = opened.value
+    this.#table = table
+    this.#entries = new Map(table.entries.map((entry) => [`${entry.provider}\n${entry.model}`, entry]))
+    this.#receivedAt = clock.monotonic() - (isStored ? Math.max(0, clock.now() - table.at) : 0)
+  }
+}
