@@ -15,47 +15,28 @@ import {
   stringOf,
   type JsonObject,
 } from '../canonical/json.ts'
-import type { PartStart, StreamEvent } from '../canonical/stream.ts'
+import type { StreamEvent } from '../canonical/stream.ts'
 import type { AnswerOrigin, SseEvent, StreamReader } from '../dialect.ts'
 import { textsOf } from './items/read-content.ts'
 import { callOf, readOther, stateOf } from './read-reply.ts'
-import { BETWEEN_SUMMARIES, finishOf, readAnnotation, readLogprobs, readProblem, readUsage } from './terms.ts'
-
-/** A part that has been opened. */
-type Open = {
-  readonly index: number
-  readonly kind: 'text' | 'refusal' | 'reasoning' | 'args'
-  /** UTF-16 units told so far. */
-  told: number
-  citations: number
-  hasLogprobs: boolean
-  /** Of the summary told last. */
-  summary: number
-  ended: boolean
-}
-
-type Item = {
-  type: string
-  phase: string | undefined
-  call: Readonly<{ id: string; name: string }> | null
-  /** Content parts by their index; `summary`; `args`. */
-  readonly parts: Map<number | 'summary' | 'args', Open>
-  done: boolean
-}
-
-type Reading = {
-  readonly origin: AnswerOrigin
-  readonly items: Map<number, Item>
-  readonly places: Map<string, number>
-  /** Events that this push gives. */
-  out: StreamEvent[]
-  nextPart: number
-  last: number
-  started: boolean
-  over: boolean
-  calls: boolean
-  refusal: string | undefined
-}
+import {
+  argsAt,
+  cite,
+  complete,
+  completeContent,
+  contentAt,
+  end,
+  itemAt,
+  openArgs,
+  placeOf,
+  start,
+  summaryAt,
+  summaryOf,
+  tell,
+  type Item,
+  type Reading,
+} from './stream/read-parts.ts'
+import { finishOf, readProblem, readUsage } from './terms.ts'
 
 const BROKEN: Problem = { code: 'stream_broken' }
 
@@ -97,18 +78,18 @@ function readEvent(event: JsonObject, reading: Reading): void {
   const type = stringOf(event['type']) ?? ''
   switch (type) {
     case 'response.output_text.delta':
-      return tell('text', contentAt(event, 'text', reading), event, reading)
+      return tell(contentAt(event, 'text', reading), event, reading)
     case 'response.refusal.delta':
-      return tell('refusal', contentAt(event, 'refusal', reading), event, reading)
+      return tell(contentAt(event, 'refusal', reading), event, reading)
     case 'response.function_call_arguments.delta':
     case 'response.custom_tool_call_input.delta':
-      return tell('args', argsAt(event, reading), event, reading)
+      return tell(argsAt(event, reading), event, reading)
     case 'response.reasoning_summary_text.delta':
-      return tell('reasoning', summaryAt(event, reading), event, reading)
+      return tell(summaryAt(event, reading), event, reading)
     // The second is Open Responses' name for it.
     case 'response.reasoning_text.delta':
     case 'response.reasoning.delta':
-      return tell('reasoning', contentAt(event, 'reasoning', reading), event, reading)
+      return tell(contentAt(event, 'reasoning', reading), event, reading)
     case 'response.created':
     case 'response.queued':
     case 'response.in_progress':
@@ -138,36 +119,7 @@ function readEvent(event: JsonObject, reading: Reading): void {
   }
 }
 
-function start(response: JsonObject, reading: Reading): void {
-  if (reading.started) return
-  reading.started = true
-  reading.out.push({
-    kind: 'start',
-    id: stringOf(response['id']) ?? null,
-    model: stringOf(response['model']) ?? null,
-    serviceTier: stringOf(response['service_tier']) ?? null,
-    usage: null,
-  })
-}
-
 // Items
-
-function placeOf(event: JsonObject, reading: Reading): number {
-  const id = stringOf(event['item_id'])
-  const place =
-    numberOf(event['output_index']) ?? (id === undefined ? undefined : reading.places.get(id)) ?? reading.last
-  reading.last = place
-  return place
-}
-
-function itemAt(place: number, type: string, reading: Reading): Item {
-  start({}, reading)
-  const known = reading.items.get(place)
-  if (known !== undefined) return known
-  const item: Item = { type, phase: undefined, call: null, parts: new Map(), done: false }
-  reading.items.set(place, item)
-  return item
-}
 
 function addItem(event: JsonObject, reading: Reading): void {
   const place = placeOf(event, reading)
@@ -187,136 +139,10 @@ function readHead(item: Item, value: JsonObject, reading: Reading): void {
   openArgs(item, item.call, reading)
 }
 
-// Parts
-
-function open(
-  item: Item,
-  at: number | 'summary' | 'args',
-  kind: Open['kind'],
-  part: PartStart['part'],
-  reading: Reading,
-): Open {
-  const index = reading.nextPart++
-  const opened: Open = {
-    index,
-    kind,
-    told: 0,
-    citations: 0,
-    hasLogprobs: false,
-    summary: 0,
-    ended: false,
-  }
-  item.parts.set(at, opened)
-  reading.out.push({ kind: 'part-start', index, candidate: 0, part })
-  return opened
-}
-
-function contentAt(event: JsonObject, kind: 'text' | 'refusal' | 'reasoning', reading: Reading): Open {
-  const type = kind === 'reasoning' ? 'reasoning' : 'message'
-  const item = itemAt(placeOf(event, reading), type, reading)
-  return contentOf(item, numberOf(event['content_index']) ?? 0, kind, reading)
-}
-
-function contentOf(item: Item, at: number, kind: 'text' | 'refusal' | 'reasoning', reading: Reading): Open {
-  const known = item.parts.get(at)
-  if (known !== undefined) return known
-  if (kind === 'reasoning') return open(item, at, kind, { kind, isSummary: false }, reading)
-  if (kind === 'refusal') return open(item, at, kind, { kind }, reading)
-  const { phase } = item
-  return open(item, at, kind, phase === undefined ? { kind } : { kind, phase }, reading)
-}
-
-/** All summaries of an item are one part; a new one begins a paragraph. */
-function summaryAt(event: JsonObject, reading: Reading): Open {
-  const item = itemAt(placeOf(event, reading), 'reasoning', reading)
-  const part = summaryOf(item, reading)
-  const summary = numberOf(event['summary_index']) ?? 0
-  if (summary !== part.summary && part.told > 0) say('reasoning', part, BETWEEN_SUMMARIES, reading)
-  part.summary = summary
-  return part
-}
-
-const summaryOf = (item: Item, reading: Reading): Open =>
-  item.parts.get('summary') ??
-  open(item, 'summary', 'reasoning', { kind: 'reasoning', isSummary: true }, reading)
-
-/** @returns null while nobody has said whose arguments they are; the item's end says them all. */
-function argsAt(event: JsonObject, reading: Reading): Open | null {
-  const item = itemAt(placeOf(event, reading), '', reading)
-  return item.call === null ? null : openArgs(item, item.call, reading)
-}
-
-function openArgs(item: Item, call: NonNullable<Item['call']>, reading: Reading): Open {
-  const known = item.parts.get('args')
-  if (known !== undefined) return known
-  reading.calls = true
-  const isCustom = item.type === 'custom_tool_call'
-  return open(item, 'args', 'args', { kind: 'tool-call', ...call, isCustom }, reading)
-}
-
-function tell(kind: Open['kind'], part: Open | null, event: JsonObject, reading: Reading): void {
-  if (part === null) return
-  say(kind, part, stringOf(event['delta']) ?? '', reading)
-  const logprobs = event['logprobs']
-  if (kind !== 'text' || !Array.isArray(logprobs) || logprobs.length === 0) return
-  part.hasLogprobs = true
-  reading.out.push({ kind: 'logprobs', index: part.index, tokens: readLogprobs(logprobs) })
-}
-
-function say(kind: Open['kind'], part: Open, text: string, reading: Reading): void {
-  if (text === '' || part.ended) return
-  part.told += text.length
-  if (kind === 'refusal') reading.refusal = (reading.refusal ?? '') + text
-  reading.out.push({ kind, index: part.index, text })
-}
-
-/** Tells what the deltas left out. */
-function complete(kind: Open['kind'], part: Open | null, whole: string | undefined, reading: Reading): void {
-  if (part === null || whole === undefined || whole.length <= part.told) return
-  say(kind, part, whole.slice(part.told), reading)
-}
-
-function cite(part: Open, annotation: unknown, reading: Reading): void {
-  if (!isObject(annotation) || part.ended) return
-  part.citations += 1
-  reading.out.push({ kind: 'citation', index: part.index, citation: readAnnotation(annotation) })
-}
-
-function end(part: Open, reading: Reading): void {
-  if (part.ended) return
-  part.ended = true
-  reading.out.push({ kind: 'part-end', index: part.index })
-}
-
 /** A text ends here; a thought only with its item, which has its state. */
 function finishContent(event: JsonObject, value: JsonObject, at: number, reading: Reading): void {
   const item = itemAt(placeOf(event, reading), 'message', reading)
   completeContent(item, value, at, reading)
-}
-
-function completeContent(item: Item, value: JsonObject, at: number, reading: Reading): void {
-  if (value['type'] === 'reasoning_text' || item.type === 'reasoning') {
-    complete('reasoning', contentOf(item, at, 'reasoning', reading), stringOf(value['text']), reading)
-    return
-  }
-  if (value['type'] === 'refusal') {
-    const part = contentOf(item, at, 'refusal', reading)
-    complete('refusal', part, stringOf(value['refusal']), reading)
-    end(part, reading)
-    return
-  }
-  const text = stringOf(value['text'])
-  if (text === undefined) return
-  const part = contentOf(item, at, 'text', reading)
-  complete('text', part, text, reading)
-  const logprobs = readLogprobs(value['logprobs'])
-  if (logprobs.length > 0 && !part.hasLogprobs && !part.ended) {
-    part.hasLogprobs = true
-    reading.out.push({ kind: 'logprobs', index: part.index, tokens: logprobs })
-  }
-  for (const annotation of arrayOf(value['annotations']).slice(part.citations))
-    cite(part, annotation, reading)
-  end(part, reading)
 }
 
 function finishItem(place: number, value: JsonObject, reading: Reading): void {
@@ -331,7 +157,7 @@ function finishItem(place: number, value: JsonObject, reading: Reading): void {
     case 'function_call':
     case 'custom_tool_call': {
       const args = stringOf(value[item.type === 'function_call' ? 'arguments' : 'input'])
-      complete('args', item.parts.get('args') ?? null, args, reading)
+      complete(item.parts.get('args') ?? null, args, reading)
       break
     }
     case 'reasoning':
@@ -345,7 +171,7 @@ function finishItem(place: number, value: JsonObject, reading: Reading): void {
 
 function finishReasoning(item: Item, value: JsonObject, reading: Reading): void {
   const summary = textsOf(value['summary'])
-  if (summary !== '') complete('reasoning', summaryOf(item, reading), summary, reading)
+  if (summary !== '') complete(summaryOf(item, reading), summary, reading)
   const content = arrayOf(value['content'])
   content.forEach((entry, at) => completeContent(item, objectOf(entry), at, reading))
   const carrier = stateOf(value, reading.origin)

@@ -26,9 +26,6 @@ export const INCLUDE_LOGPROBS = 'message.output_text.logprobs'
 /** A paragraph between two summaries of one item, which other dialects know as one thought. */
 export const BETWEEN_SUMMARIES = '\n\n'
 
-/** The one member of the arguments when a free-form tool has to be told as a function. */
-export const CUSTOM_INPUT = 'input'
-
 // Finish
 
 /** @param calls the answer asks the client to call something; @param refusal what the model said instead. */

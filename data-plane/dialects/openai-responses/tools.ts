@@ -15,8 +15,9 @@ import {
 } from '../canonical/json.ts'
 import type { Losses } from '../canonical/loss.ts'
 import type { Extra, FunctionTool, Tool, ToolChoice, WebSearchTool } from '../canonical/request.ts'
+import { asFunction } from '../repair/custom-tools.ts'
 import { isStrictSchema } from '../repair/strict-schema.ts'
-import { CUSTOM_INPUT, NAME } from './terms.ts'
+import { NAME } from './terms.ts'
 
 // Reading
 
@@ -110,13 +111,7 @@ function writeTool(tool: Tool, at: string, target: ToolTarget): JsonValue | null
         }
       }
       if (tool.format !== undefined && tool.format['type'] !== 'text') losses.warn(at, 'degraded')
-      return {
-        type: 'function',
-        name: sent(tool.name),
-        ...(tool.description === undefined ? {} : { description: tool.description }),
-        parameters: CUSTOM_PARAMETERS,
-        strict: true,
-      }
+      return { ...writeFunction(asFunction(tool), at, target), strict: true }
     }
     case 'web-search':
       return tool.dialect === NAME ? tool.value : webSearch(tool, at, losses)
@@ -125,13 +120,6 @@ function writeTool(tool: Tool, at: string, target: ToolTarget): JsonValue | null
       losses.refuse(at, `The provider has no tool of type '${tool.type}'.`)
       return null
   }
-}
-
-const CUSTOM_PARAMETERS: JsonObject = {
-  type: 'object',
-  properties: { [CUSTOM_INPUT]: { type: 'string' } },
-  required: [CUSTOM_INPUT],
-  additionalProperties: false,
 }
 
 const NO_PARAMETERS: JsonObject = { type: 'object', properties: {} }

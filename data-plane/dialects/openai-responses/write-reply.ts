@@ -6,10 +6,10 @@
 import type { AnswerPart, CanonicalReply, Candidate } from '../canonical/reply.ts'
 import type { RefusalPart, TextPart } from '../canonical/request.ts'
 import type { AnswerTarget } from '../dialect.ts'
+import { unwrapText } from '../repair/custom-tools.ts'
 import {
   callItem,
   customToolsOf,
-  freeTextOf,
   imageItem,
   linkTo,
   messageItem,
@@ -23,11 +23,12 @@ import { echoOf, responseJson } from './response-object.ts'
 import { annotationOf, endingOf, logprobsJson, NAME, type Ending } from './terms.ts'
 
 export function writeReply(reply: CanonicalReply, target: AnswerTarget): string {
+  const id = `resp_${target.newId()}`
   const [candidate] = reply.candidates
   const ending = endingOf(candidate?.finish ?? { kind: 'other' }, candidate?.parts.length === 0)
   const items = candidate === undefined ? [] : outputOf(candidate, ending, target)
   return responseJson({
-    id: `resp_${target.newId()}`,
+    id,
     model: reply.model ?? target.request.model,
     now: target.now,
     echo: echoOf(target.request, reply.serviceTier),
@@ -87,7 +88,7 @@ function addPart(part: AnswerPart, output: Output): void {
       closeMessage(output, 'completed')
       if (part.carrier !== undefined) items.push(holder(part.carrier, target))
       const isWrapped = !part.isCustom && output.customTools.has(part.name)
-      const args = isWrapped ? freeTextOf(part.args) : part.args
+      const args = isWrapped ? unwrapText(part.args) : part.args
       const isCustom = part.isCustom || isWrapped
       const call = { id: part.id, name: part.name, isCustom }
       items.push(

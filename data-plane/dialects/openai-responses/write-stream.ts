@@ -11,25 +11,20 @@ import type { AnswerTarget, StreamWriter } from '../dialect.ts'
 import { customToolsOf, linkTo } from './items/write-output.ts'
 import { echoOf, responseJson, type ResponseState } from './response-object.ts'
 import { endingOf, errorEvent, NAME } from './terms.ts'
+import { argue, callPart, endCall, endThought, think, thoughtPart } from './stream/write-calls.ts'
 import {
   addImage,
   addNative,
-  argue,
-  callPart,
   cite,
   closeMessage,
-  endCall,
   endSaid,
-  endThought,
   frame,
   saidPart,
   sayLogprobs,
   sayText,
-  think,
-  thoughtPart,
   type Part,
   type Writing,
-} from './write-parts.ts'
+} from './stream/write-parts.ts'
 
 const BROKEN: Problem = { code: 'stream_broken' }
 

@@ -19,9 +19,10 @@ import type {
   ToolResultPart,
   Turn,
 } from '../../canonical/request.ts'
+import { wrapText } from '../../repair/custom-tools.ts'
 import { shortHash } from '../../repair/hash.ts'
 import { dataUrl } from '../../repair/media.ts'
-import { CUSTOM_INPUT, NAME } from '../terms.ts'
+import { NAME } from '../terms.ts'
 
 export type ItemTarget = Readonly<{
   provider: string
@@ -291,7 +292,7 @@ function writeCall(part: ToolCallPart, writing: Writing): void {
     writing.items.push({ type: 'custom_tool_call', call_id: id, name, input: args })
     return
   }
-  const text = isCustom ? JSON.stringify({ [CUSTOM_INPUT]: args }) : args === '' ? '{}' : args
+  const text = isCustom ? wrapText(args) : args === '' ? '{}' : args
   writing.items.push({ type: 'function_call', call_id: id, name, arguments: text })
 }
 

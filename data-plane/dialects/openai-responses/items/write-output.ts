@@ -4,7 +4,7 @@
  * Pure.
  */
 import type { Carrier, Sealer } from '../../canonical/carrier.ts'
-import { isObject, parseJson, type JsonValue, type RawJson } from '../../canonical/json.ts'
+import type { JsonValue, RawJson } from '../../canonical/json.ts'
 import type { CanonicalRequest, MediaPart } from '../../canonical/request.ts'
 import { NAME } from '../terms.ts'
 
@@ -67,10 +67,3 @@ export function stateOf(carrier: Carrier, text: string, sealer: Sealer): string 
 /** Names of the client's free-form tools: an upstream without such calls them as functions. */
 export const customToolsOf = ({ tools }: CanonicalRequest): ReadonlySet<string> =>
   new Set(tools.flatMap((tool) => (tool.kind === 'custom' ? [tool.name] : [])))
-
-/** @returns the free text in the arguments of such a call: their one member. */
-export function freeTextOf(args: RawJson): string {
-  const value = parseJson(args)
-  const [only, ...more] = isObject(value) ? Object.values(value) : []
-  return typeof only === 'string' && more.length === 0 ? only : args
-}
