@@ -10,7 +10,7 @@ import { readCarrier, type Carrier, type Sealer } from '../canonical/carrier.ts'
 import { arrayOf, isObject, objectOf, parseJson, stringOf } from '../canonical/json.ts'
 import type { JsonObject, JsonValue } from '../canonical/json.ts'
 import type { MediaPart, Part, TextPart, Turn } from '../canonical/request.ts'
-import { mediaKindOf } from '../repair/media.ts'
+import { mediaKindOf, standardBase64 } from '../repair/media.ts'
 import { callId, camelled } from './terms.ts'
 
 export function readContents(contents: unknown, sealer: Sealer): Result<readonly Turn[], Problem> {
@@ -158,7 +158,7 @@ export function readMedia(part: JsonObject): MediaPart | null {
     media: mediaKindOf(mimeType ?? ''),
     source:
       inline !== null
-        ? { kind: 'base64', data: stringOf(inline['data']) ?? '' }
+        ? { kind: 'base64', data: standardBase64(stringOf(inline['data']) ?? '') }
         : OWN_FILE.test(uri)
           ? { kind: 'file', id: uri, dialect: 'gemini' }
           : { kind: 'url', url: uri },

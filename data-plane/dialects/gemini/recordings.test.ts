@@ -8,6 +8,7 @@ import { arrayOf, objectOf, parseJson, stringOf, type JsonObject } from '../cano
 import { gemini } from '../gemini.ts'
 import { answerTarget, origin, readContext } from '#test/conformance/contexts.ts'
 import { gather, readStream } from '#test/conformance/gather.ts'
+import { standardBase64 } from '../repair/media.ts'
 import { camelled } from './terms.ts'
 
 const all = recordingsOf('gemini')
@@ -21,6 +22,7 @@ const modelIn = (path: string): string => /models\/([^:]+):/.exec(path)?.[1] ?? 
 
 /** Both spellings are one, wrapped texts of results are one, and what only says the default is left out. */
 function normal(value: unknown, key = ''): unknown {
+  if (key === 'data' && typeof value === 'string') return standardBase64(value)
   if (Array.isArray(value)) return value.map((one) => normal(one))
   if (typeof value !== 'object' || value === null) return value
   if (['args', 'parametersJsonSchema', 'parameters'].includes(key)) return value

@@ -17,6 +17,7 @@ import type {
 } from '../canonical/request.ts'
 import type { WriteTarget } from '../dialect.ts'
 import { fitCallIds } from '../repair/call-ids.ts'
+import { wrapText } from '../repair/custom-tools.ts'
 import { mediaKindOf, sniffMimeType } from '../repair/media.ts'
 import { dropEmpty, mergeRuns, pairResults } from '../repair/turns.ts'
 import { UNSIGNED } from './terms.ts'
@@ -160,7 +161,7 @@ const signature = (carrier: Carrier | undefined, { target }: Context): { thought
 
 function writeCall(part: ToolCallPart, context: Context, isFirst: boolean, losses: Losses): string {
   const args = part.isCustom
-    ? JSON.stringify({ input: part.args })
+    ? wrapText(part.args)
     : (rawArgs(part.args) ?? JSON.stringify({ _raw: part.args }))
   const head = `{"functionCall":{"id":${JSON.stringify(part.id)},"name":${JSON.stringify(context.sent(part.name))}`
   const { thoughtSignature } = signature(part.carrier, context)

@@ -7,6 +7,7 @@ import { writeCarrier, type Carrier } from '../canonical/carrier.ts'
 import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
 import type { AnswerPart, CanonicalReply, Candidate, Finish, Usage } from '../canonical/reply.ts'
 import type { AnswerTarget } from '../dialect.ts'
+import { wrapText } from '../repair/custom-tools.ts'
 import { writeGrounding, writeLogprobs, writeUsage, type Placed } from './metadata.ts'
 import { FINISH_REASONS, TIERS } from './terms.ts'
 
@@ -106,7 +107,7 @@ export function callPart(
   target: AnswerTarget,
 ): string {
   const args = isCustom
-    ? JSON.stringify({ input: text })
+    ? wrapText(text)
     : text.trim() === ''
       ? '{}'
       : isObject(parseJson(text))

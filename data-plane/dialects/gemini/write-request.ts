@@ -7,8 +7,9 @@
 import type { Capabilities } from '#contracts/catalog/capability.ts'
 import type { JsonObject, JsonValue } from '../canonical/json.ts'
 import { Losses } from '../canonical/loss.ts'
-import type { CanonicalRequest, FunctionTool, Tool } from '../canonical/request.ts'
+import type { CanonicalRequest, FunctionTool } from '../canonical/request.ts'
 import type { WrittenRequest, WriteTarget } from '../dialect.ts'
+import { asFunction } from '../repair/custom-tools.ts'
 import { budgetFor, effortFor } from '../repair/effort.ts'
 import { fitToolNames, type ToolNames } from '../repair/tool-names.ts'
 import { cleanSchema } from './schema.ts'
@@ -208,8 +209,11 @@ function writeTools(
   const others: JsonObject[] = []
   tools.forEach((tool, index) => {
     if (tool.kind === 'function') functions.push(writeFunction(tool, names))
-    else if (tool.kind === 'custom') functions.push(writeCustom(tool, names, index, losses))
-    else if (tool.dialect === 'gemini') others.push(tool.value)
+    else if (tool.kind === 'custom') {
+      if (tool.format !== undefined && tool.format['type'] !== 'text')
+        losses.warn(`tools[${index}].format`, 'degraded')
+      functions.push(writeFunction(asFunction(tool), names))
+    } else if (tool.dialect === 'gemini') others.push(tool.value)
     else if (tool.kind === 'web-search') {
       others.push({ googleSearch: {} })
       if (Object.keys(tool.value).some((key) => key !== 'type' && key !== 'name'))
@@ -225,26 +229,6 @@ const writeFunction = ({ name, description, parameters }: FunctionTool, names: T
   ...(description === undefined ? {} : { description }),
   ...(parameters === undefined ? {} : { parametersJsonSchema: cleanSchema(parameters) }),
 })
-
-/** Free text as the only argument; `input` again when the answer is read. */
-function writeCustom(
-  tool: Extract<Tool, { kind: 'custom' }>,
-  names: ToolNames,
-  index: number,
-  losses: Losses,
-): JsonObject {
-  if (tool.format !== undefined && tool.format['type'] !== 'text')
-    losses.warn(`tools[${index}].format`, 'degraded')
-  return {
-    name: names.sent(tool.name),
-    ...(tool.description === undefined ? {} : { description: tool.description }),
-    parametersJsonSchema: {
-      type: 'object',
-      properties: { input: { type: 'string' } },
-      required: ['input'],
-    },
-  }
-}
 
 function writeChoice(
   { toolChoice, tools, dialect }: CanonicalRequest,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dataUrl, mediaKindOf, parseDataUrl, sniffMimeType } from './media.ts'
+import { dataUrl, mediaKindOf, parseDataUrl, sniffMimeType, standardBase64 } from './media.ts'
 
 const base64 = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('base64')
 
@@ -29,6 +29,15 @@ describe('data URLs', () => {
       expect(parseDataUrl(url)).toBeNull()
     },
   )
+})
+
+it('base64 of URLs becomes what everybody reads', () => {
+  const bytes = Buffer.from([0xfb, 0xff, 0xfe, 0x01])
+  expect(standardBase64(bytes.toString('base64url'))).toBe(bytes.toString('base64'))
+  const standard = bytes.toString('base64')
+  expect(standardBase64(standard)).toBe(standard)
+  expect(standardBase64('AA')).toBe('AA==')
+  expect(standardBase64('AAAA\nAA==')).toBe('AAAA\nAA==')
 })
 
 describe('sniffMimeType', () => {

@@ -25,6 +25,18 @@ export function parseDataUrl(url: string): { mimeType: string; data: string } | 
   return { mimeType: said === '' ? (sniffMimeType(data) ?? UNSAID) : said, data }
 }
 
+/**
+ * Google's own client writes base64 in the alphabet for URLs, which no other vendor reads.
+ * @returns the very same text where it is standard already.
+ */
+export function standardBase64(data: string): string {
+  const isOther = data.includes('-') || data.includes('_')
+  if (!isOther && data.length % 4 === 0) return data
+  const standard = isOther ? data.replaceAll('-', '+').replaceAll('_', '/') : data
+  // Lines of mail's base64 are no reason to pad.
+  return /\s/.test(standard) ? standard : standard.padEnd(Math.ceil(standard.length / 4) * 4, '=')
+}
+
 export const dataUrl = (mimeType: string, data: string): string => `data:${mimeType};base64,${data}`
 
 function percentToBase64(text: string): string | null {
