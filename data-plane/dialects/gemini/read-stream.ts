@@ -83,7 +83,10 @@ class GeminiReader implements StreamReader {
       this.#events.push({ kind: 'start', id: this.#id, model, serviceTier, usage })
     }
     const candidates = arrayOf(chunk['candidates'])
-    for (const [place, candidate] of candidates.entries()) this.#readCandidate(objectOf(candidate), place)
+    for (const [place, candidate] of candidates.entries()) {
+      this.#readCandidate(objectOf(candidate), place)
+      if (this.#isOver) return
+    }
     if (candidates.length === 0 && objectOf(chunk['promptFeedback'])['blockReason'] !== undefined)
       this.#stateOf(0).finish = blockOf(chunk['promptFeedback'])
     // Running totals: the last ones count.
@@ -100,7 +103,10 @@ class GeminiReader implements StreamReader {
 
   #readCandidate(candidate: JsonObject, place: number): void {
     const state = this.#stateOf(numberOf(candidate['index']) ?? place)
-    for (const part of arrayOf(objectOf(candidate['content'])['parts'])) this.#readPart(objectOf(part), state)
+    for (const part of arrayOf(objectOf(candidate['content'])['parts'])) {
+      this.#readPart(objectOf(part), state)
+      if (this.#isOver) return
+    }
     const tokens = readLogprobs(candidate['logprobsResult'])
     if (tokens !== null && tokens.length > 0) {
       const words = state.open?.kind === 'text' ? state.open : this.#openWords(state, 'text')
