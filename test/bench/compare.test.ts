@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cpuUs, median, p50, PhaseWindows } from './compare.ts'
-import { GOALS, judge } from './goals.ts'
+import { GOALS, judge, judgeAll, type Verdict } from './goals.ts'
 import type { Window } from './rounds.ts'
 import type { SubjectName } from './subjects/subject.ts'
 
@@ -79,6 +79,21 @@ describe('a goal', () => {
       '-',
       '-',
     ])
+  })
+
+  test('of a latency is not judged while other programs use the machine', () => {
+    const rate = (subject: SubjectName, p50Ms: number, foreignCores: number): Window => ({
+      ...window(subject, 1, 10, p50Ms),
+      foreignCores,
+    })
+    const verdicts = (foreignCores: number): readonly Verdict[] =>
+      judgeAll(
+        new Map([
+          ['rate', new PhaseWindows([rate('gateway', 3, foreignCores), rate('bare', 1, foreignCores)])],
+        ]),
+      ).map(({ verdicts: { spine } }) => spine)
+    expect(verdicts(0.1)).toEqual(['MISS', 'ok'])
+    expect(verdicts(1.5)).toEqual(['busy', 'busy'])
   })
 
   test('is never easier than the spine', () => {

@@ -18,7 +18,11 @@ export type Goal = Readonly<{
   value: (windows: PhaseWindows) => number | null
 }>
 
-export type Verdict = 'ok' | 'MISS' | '-'
+/** `busy`: a latency, measured while other programs used too much of the machine to say whose it is. */
+export type Verdict = 'ok' | 'MISS' | 'busy' | '-'
+
+export type Judgement = Goal &
+  Readonly<{ measured: number | null; verdicts: Readonly<{ spine: Verdict; goal: Verdict }> }>
 
 type Limits = readonly [spine: number | null, goal: number | null]
 
@@ -64,3 +68,19 @@ export const GOALS: readonly Goal[] = [
 
 export const judge = (value: number | null, limit: number | null): Verdict =>
   value === null || limit === null ? '-' : value <= limit ? 'ok' : 'MISS'
+
+/** Above this many foreign processors latencies are told and not judged; CPU times are the subject's own. */
+const BUSY_CORES = 0.5
+
+/** @param phases those that were measured. */
+export function judgeAll(phases: ReadonlyMap<string, PhaseWindows>): readonly Judgement[] {
+  return GOALS.flatMap((goal) => {
+    const windows = phases.get(goal.phase)
+    if (windows === undefined) return []
+    const measured = goal.value(windows)
+    const isBusy = goal.unit === 'ms' && windows.figures('gateway').foreignCores > BUSY_CORES
+    const verdict = (limit: number | null): Verdict =>
+      isBusy && limit !== null ? 'busy' : judge(measured, limit)
+    return [{ ...goal, measured, verdicts: { spine: verdict(goal.spine), goal: verdict(goal.goal) } }]
+  })
+}

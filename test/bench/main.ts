@@ -5,12 +5,15 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
+import { diceOf } from '#data-plane/routing/dice.ts'
 import { freePort } from '../services/server.ts'
+import { conclude } from '../runs/options.ts'
+import { judgeAll } from './goals.ts'
 import { whyNoInstructions } from './machine/instructions.ts'
 import { placeOurselves, startOn, type Placement } from './machine/placement.ts'
 import { readBenchOptions, USAGE } from './options.ts'
 import { PHASES } from './phases.ts'
-import { ceilingNote, goalReport, jsonReport, phaseReport } from './report.ts'
+import { byPhase, ceilingNote, goalReport, jsonReport, missedSpines, phaseReport } from './report.ts'
 import { runPhase, type Window } from './rounds.ts'
 import { startBare } from './subjects/bare.ts'
 import { startGateway } from './subjects/gateway.ts'
@@ -61,12 +64,29 @@ for (const name of options.subjects) {
 
 const windows: Window[] = []
 const [hasInstructions, onWindow] = [noInstructions === null, keep]
+const onLeftOut = (phase: string, subject: string, why: string): void => {
+  skipped.push(`${subject} in ${phase}: ${why}`)
+  say(`${phase}: ${subject} is left out: ${why}`)
+}
 const { rounds, seconds, warmUpS, noiseCores } = options
+const random = diceOf(options.seed)
 for (const phase of options.phases) {
-  await runPhase(phase, subjects, { rounds, seconds, warmUpS, noiseCores, hasInstructions, onWindow, say })
+  await runPhase(phase, subjects, {
+    rounds,
+    seconds,
+    warmUpS,
+    noiseCores,
+    random,
+    hasInstructions,
+    onWindow,
+    onLeftOut,
+  })
   loads.push(loadNow())
 }
 
+const failures = windows
+  .filter(({ subject }) => subject === 'gateway')
+  .reduce((sum, { load }) => sum + load.failures + load.incomplete, 0)
 const setting = {
   lines: [
     `${cpus().length} processors (${cpus()[0]?.model.trim() ?? 'unknown'}), Linux ${release()}, Node ${process.version}`,
@@ -82,8 +102,19 @@ for (const line of skipped) print(`skipped: ${line}`)
 for (const phase of options.phases) print(phaseReport(phase, windows, hasInstructions))
 const note = ceilingNote(windows)
 if (note !== null) print(`\n${note}`)
-print(`\n${goalReport(windows)}`)
+const judgements = judgeAll(byPhase(windows))
+print(`\n${goalReport(judgements)}\n`)
 if (options.json !== null) await writeFile(options.json, jsonReport(setting, options.phases, windows))
+const unmeasured = options.phases.filter(
+  ({ name }) => !windows.some(({ phase, subject }) => phase === name && subject === 'gateway'),
+)
+conclude([
+  ...(options.subjects.includes('gateway') ? unmeasured : []).map(
+    ({ name }) => `the gateway took no part in ${name}`,
+  ),
+  ...(failures > 0 ? [`${failures} requests failed`] : []),
+  ...missedSpines(judgements),
+])
 
 function keep(window: Window): void {
   windows.push(window)

@@ -13,10 +13,11 @@ export type BenchOptions = Readonly<{
   /** Each subject runs this long before its first window of a phase, in seconds. */
   warmUpS: number
   phases: readonly Phase[]
-  /** In the order they take turns. */
   subjects: readonly SubjectName[]
   /** A window in which other programs used more than this many processors is measured again. */
   noiseCores: number
+  /** Of the order in which subjects take turns. */
+  seed: number
   /** Where the figures go as JSON; null: nowhere. */
   json: string | null
 }>
@@ -26,11 +27,12 @@ const SUBJECTS: readonly SubjectName[] = ['gateway', 'bare', 'nginx', 'portkey']
 export const USAGE = `node test/bench/main.ts
   --rounds 5          windows of each subject in each phase; the median counts
   --seconds 2.5       length of a window
-  --warm-up 2         seconds each subject runs before its first window of a phase
+  --warm-up 2         seconds each subject runs before its first window of a phase, up to four times until it is warm
   --phases ${DEFAULT_PHASES.join(',')}
                       of ${PHASES.map(({ name }) => name).join(', ')}
   --subjects ${SUBJECTS.join(',')}
   --noise 0.1         windows in which other programs used more processors than this are repeated
+  --seed 1            of the order in which the subjects take turns in a round
   --json out.json     writes every figure`
 
 export function readBenchOptions(args: readonly string[]): Result<BenchOptions, string> {
@@ -42,6 +44,7 @@ export function readBenchOptions(args: readonly string[]): Result<BenchOptions, 
     phases: text,
     subjects: text,
     noise: text,
+    seed: text,
     json: text,
   }
   let given: Readonly<Partial<Record<keyof typeof names, string>>>
@@ -73,6 +76,7 @@ export function readBenchOptions(args: readonly string[]): Result<BenchOptions, 
     phases: listOf('phases', DEFAULT_PHASES, (one) => PHASES.find(({ name }) => name === one)),
     subjects: listOf('subjects', SUBJECTS, (one) => SUBJECTS.find((name) => name === one)),
     noiseCores: number('noise', 0.1, 0),
+    seed: number('seed', 1, 0),
     json: given.json ?? null,
   }
   return problems.length > 0 ? err(problems.join('\n')) : ok(options)

@@ -14,7 +14,7 @@ import {
   PhaseWindows,
   type Figures,
 } from './compare.ts'
-import { GOALS, judge } from './goals.ts'
+import { judgeAll, type Judgement } from './goals.ts'
 import type { Phase } from './phases.ts'
 import type { Window } from './rounds.ts'
 import type { SubjectName } from './subjects/subject.ts'
@@ -105,30 +105,38 @@ export function ceilingNote(all: readonly Window[]): string | null {
   return `load client and upstream alone: ${ceiling.toFixed(0)} requests a second; ${held}`
 }
 
-export function goalReport(all: readonly Window[]): string {
-  const phases = new Set(all.map(({ phase }) => phase))
-  const rows = GOALS.filter(({ phase }) => phases.has(phase)).map(
-    ({ what, phase, unit, spine, goal, value }) => {
-      const measured = value(windowsOf(phase, all))
-      const show = (figure: number | null): string =>
-        unit === 'times'
-          ? times(figure)
-          : figure === null
-            ? '-'
-            : `${figure.toFixed(unit === 'ms' ? 2 : 0)} ${unit}`
-      return [
-        what,
-        phase,
-        show(measured),
-        show(spine),
-        judge(measured, spine),
-        show(goal),
-        judge(measured, goal),
-      ]
-    },
-  )
+const show = (unit: Judgement['unit'], figure: number | null): string =>
+  unit === 'times'
+    ? times(figure)
+    : figure === null
+      ? '-'
+      : `${figure.toFixed(unit === 'ms' ? 2 : 0)} ${unit}`
+
+export function goalReport(judgements: readonly Judgement[]): string {
+  const rows = judgements.map(({ what, phase, unit, spine, goal, measured, verdicts }) => [
+    what,
+    phase,
+    show(unit, measured),
+    show(unit, spine),
+    verdicts.spine,
+    show(unit, goal),
+    verdicts.goal,
+  ])
   return rows.length === 0 ? '' : aligned([['goal', 'phase', 'measured', 'spine', '', 'goal', ''], ...rows])
 }
+
+/** What a release must not do. */
+export const missedSpines = (judgements: readonly Judgement[]): readonly string[] =>
+  judgements
+    .filter(({ verdicts }) => verdicts.spine === 'MISS')
+    .map(
+      ({ what, phase, unit, measured, spine }) =>
+        `${what} (${phase}): ${show(unit, measured)}, at most ${show(unit, spine)}`,
+    )
+
+/** The windows of each phase that was measured. */
+export const byPhase = (all: readonly Window[]): ReadonlyMap<string, PhaseWindows> =>
+  new Map([...new Set(all.map(({ phase }) => phase))].map((phase) => [phase, windowsOf(phase, all)]))
 
 export function jsonReport(setting: Setting, phases: readonly Phase[], all: readonly Window[]): string {
   const summary = phases.map((phase) => {
@@ -143,14 +151,7 @@ export function jsonReport(setting: Setting, phases: readonly Phase[], all: read
     const figures = windows.subjects.map((one) => windows.figures(one))
     return { phase, figures, cpuRatios: ratios(cpuUs), instructionRatios: ratios(instructions) }
   })
-  const goals = GOALS.map(({ value, ...goal }) => {
-    const measured = value(windowsOf(goal.phase, all))
-    return {
-      ...goal,
-      measured,
-      verdicts: { spine: judge(measured, goal.spine), goal: judge(measured, goal.goal) },
-    }
-  })
+  const goals = judgeAll(byPhase(all)).map(({ value: _value, ...judgement }) => judgement)
   return JSON.stringify({ setting, summary, goals, windows: all }, null, 1)
 }
 

@@ -1,7 +1,10 @@
 /**
- * Takes the windows of one phase: every subject once, then every subject again (A B C D, A B C D …), so that
- * whatever else the machine does hits all of them alike and each window has its neighbours to compare with.
+ * Takes the windows of one phase: every subject once, then every subject again, each time in another order
+ * (A B C D, C A D B …), so that whatever else the machine does hits all of them alike and each window has its
+ * neighbours to compare with.
  */
+import type { Random } from '#contracts/process/clock.ts'
+import { shuffled } from '../faults/dice.ts'
 import { countInstructions } from './machine/instructions.ts'
 import { cpuSeconds, machineSeconds, processTree, residentBytes, usageOf } from './machine/usage.ts'
 import { runLoad, type LoadPlan } from './load/load.ts'
@@ -41,12 +44,17 @@ export type RoundOptions = Readonly<{
   seconds: number
   warmUpS: number
   noiseCores: number
+  random: Random
   hasInstructions: boolean
   onWindow: (window: Window) => void
-  say: (line: string) => void
+  /** A subject that fails while it warms up takes no part in the phase. */
+  onLeftOut: (phase: string, subject: SubjectName, why: string) => void
 }>
 
 const PATH = '/v1/chat/completions'
+/** Warm-ups are repeated up to so many times, until there were so many answers (or chunks). */
+const MOST_WARM_UPS = 4
+const WARM_ANSWERS = 3_000
 /** A noisy window is taken again at most this often; the quietest counts. */
 const REPEATS = 2
 /** Before a window: the machine is looked at this often, for so long each time, until it is quiet. */
@@ -64,21 +72,30 @@ export async function runPhase(
 ): Promise<void> {
   const taking: Subject[] = []
   for (const subject of subjects) {
-    const { load } = await measure(
-      phase,
-      subject,
-      { ...options, seconds: options.warmUpS, hasInstructions: false },
-      0,
-    )
-    if (load.answers + load.chunks > 0 && load.failures === 0) taking.push(subject)
-    else
-      options.say(
-        `${phase.name}: ${subject.name} is left out: ${load.failures} failures, ${load.answers} answers`,
-      )
+    const { answers, failures } = await warmUp(phase, subject, options)
+    if (answers > 0 && failures === 0) taking.push(subject)
+    else options.onLeftOut(phase.name, subject.name, `${failures} failures, ${answers} answers`)
   }
   for (let round = 1; round <= options.rounds; round++) {
-    for (const subject of taking) options.onWindow(await measureQuietly(phase, subject, options, round))
+    for (const subject of shuffled(taking, options.random))
+      options.onWindow(await measureQuietly(phase, subject, options, round))
   }
+}
+
+/** Until the compiler has seen enough of it: on a busy machine the time alone would not do. */
+async function warmUp(
+  phase: Phase,
+  subject: Subject,
+  options: RoundOptions,
+): Promise<Readonly<{ answers: number; failures: number }>> {
+  const warming = { ...options, seconds: options.warmUpS, hasInstructions: false }
+  let [answers, failures] = [0, 0]
+  for (let count = 0; count < MOST_WARM_UPS && answers < WARM_ANSWERS && failures === 0; count++) {
+    const { load } = await measure(phase, subject, warming, 0)
+    answers += phase.unit === 'chunk' ? load.chunks : load.answers
+    failures += load.failures
+  }
+  return { answers, failures }
 }
 
 async function measureQuietly(

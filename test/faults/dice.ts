@@ -13,3 +13,9 @@ export function oneOf<Item>(random: Random, items: readonly Item[]): Item {
   if (item === undefined) throw new Error('nothing to choose from')
   return item
 }
+
+/** @returns the same items in another order; every order is as likely. */
+export function shuffled<Item>(items: readonly Item[], random: Random): readonly Item[] {
+  const left = [...items]
+  return items.flatMap(() => left.splice(Math.floor(random() * left.length), 1))
+}

@@ -2,15 +2,18 @@
  * Traffic does not need the control plane: with Postgres, NATS, Redis and the control plane all killed, a
  * running node serves, and a killed one comes back from its own disk.
  *
- *     node test/runs/islands.ts --keys 10000 --restarts 10 --requests 200
+ *     node test/runs/islands.ts --keys 10000 --restarts 10 --requests 200 --seed 1
  *
  * Ends with the time from starting the process to the first answered completion.
  */
+import { diceOf } from '#data-plane/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { conclude, quantile, readOptions, say } from './options.ts'
 
-const options = readOptions({ keys: 10_000, restarts: 10, requests: 200, boundMs: 1_000 })
+const options = readOptions({ keys: 10_000, restarts: 10, requests: 200, boundMs: 1_000, seed: 1 })
+/** Says which requests name a session, and how long a node runs before it is killed. */
+const random = diceOf(options.seed)
 const problems: string[] = []
 
 await using provider = await FakeProvider.start()
@@ -54,8 +57,8 @@ let failed = 0
 const answerMs: number[] = []
 for (let count = 0; count < options.requests; count++) {
   const begun = performance.now()
-  // Every other request names a session, whose store is gone.
-  if ((await ask(running.url, count % 2 === 0 ? null : `session-${count}`)) !== 200) failed += 1
+  // About every other request names a session, whose store is gone.
+  if ((await ask(running.url, random() < 0.5 ? null : `session-${count}`)) !== 200) failed += 1
   answerMs.push(performance.now() - begun)
 }
 say(
@@ -65,6 +68,7 @@ if (failed > 0) problems.push(`${failed} requests failed on the running node`)
 
 const backMs: number[] = []
 for (let count = 0; count < options.restarts; count++) {
+  await new Promise((resolve) => setTimeout(resolve, random() * 2_000))
   await restarted.role.kill('SIGKILL')
   const begun = performance.now()
   const restarting = restarted.role.restart()
