@@ -68,7 +68,9 @@ export function compileSnapshot(input: CompileInput): RoutingSnapshot {
     reason: `${type}: ${reason}`.slice(0, 500),
   }))
   const providers = compileProviders(input, nacks)
-  const routes = compileRoutes(catalog, providers)
+  // Most changes are of keys: names lead where they led before.
+  const isSame = previous?.source.models === catalog.models && areSame(previous.providers, providers)
+  const routes = isSame ? previous.routes : compileRoutes(catalog, providers)
   return {
     source: catalog,
     commit: catalog.commit,
@@ -77,20 +79,31 @@ export function compileSnapshot(input: CompileInput): RoutingSnapshot {
     routes,
     providers,
     keys: previous?.source.keys === catalog.keys ? previous.keys : compileKeys(catalog.keys.values()),
-    models: modelList(routes, providers, previous?.models ?? null),
+    models: isSame ? previous.models : modelList(routes, providers, previous?.models ?? null),
     nacks,
   }
 }
 
+const areSame = (
+  before: ReadonlyMap<ProviderId, CompiledProvider>,
+  now: ReadonlyMap<ProviderId, CompiledProvider>,
+): boolean => before.size === now.size && [...now].every(([id, provider]) => before.get(id) === provider)
+
 function compileProviders(input: CompileInput, nacks: Nack[]): ReadonlyMap<ProviderId, CompiledProvider> {
-  const targets = targetsByProvider(input.catalog)
+  const { catalog, previous } = input
+  const haveSameTargets = previous?.source.models === catalog.models
+  const targets = targetsByProvider(catalog)
   const compiled = new Map<ProviderId, CompiledProvider>()
-  for (const [id, provider] of input.catalog.providers) {
-    const before = input.previous?.providers.get(id)
+  for (const [id, provider] of catalog.providers) {
+    const before = previous?.providers.get(id)
     const { static: named } = provider.definition.models
     // What the operator names replaces what the provider says.
     const seen = named.length > 0 ? null : (input.discovered.get(id)?.models ?? null)
     const isSame = before?.source === provider && before.seen === seen
+    if (isSame && haveSameTargets) {
+      compiled.set(id, before)
+      continue
+    }
     const listed = isSame ? before.listed : [...new Set(seen === null ? named : seen.map((one) => one.id))]
     const wanted = new Set([...(targets.get(id) ?? []), ...listed])
     if (isSame && sameNames(before.deployments, wanted)) {
