@@ -27,9 +27,11 @@ const seen = fc
       ),
   )
 
-/** Everything that decides about requests, without what only identity would tell apart. */
+/** Everything that decides about requests, as data: what only identity would tell apart is left out. */
 const meaning = ({ routes, keys, models, nacks, providers }: RoutingSnapshot) => ({
-  routes: [...routes].sort(([one], [other]) => (one < other ? -1 : 1)),
+  routes: [...routes]
+    .map(([name, route]) => [name, JSON.stringify(route)] as const)
+    .sort(([one], [other]) => (one < other ? -1 : 1)),
   providers: [...providers].map(([id, { source, listed, accepts, deployments }]) => ({
     id,
     source,

@@ -106,7 +106,7 @@ describe('a provider', () => {
       modelJson: Buffer.from('"vendor/modèle-1"'),
       modelHeader: 'vendor/mod%C3%A8le-1',
       origin: 'https://host.example:8443',
-      chatPath: '/prefix/v1/chat/completions?api-version=3',
+      endpoints: { chat: '/prefix/v1/chat/completions?api-version=3' },
       allowPrivate: false,
       timeouts: definition.timeouts,
       retryable: new Set([500, 429]),

@@ -181,7 +181,6 @@ function compileProvider(
       modelHeader: encodeURI(model.toWellFormed()),
       origin: endpoints.origin,
       allowPrivate: definition.allowPrivate,
-      chatPath: paths.chat,
       endpoints: paths,
       lanes: secrets.length === 0 ? [lane(null, 1, null)] : secrets.map((one) => lane(...one)),
       timeouts: definition.timeouts,

@@ -45,8 +45,6 @@ export type Deployment = Readonly<{
   /** `https://host:port` of the connection pool. */
   origin: string
   allowPrivate: boolean
-  /** Path and query of the chat endpoint. */
-  chatPath: string
   /** Path and query of every call. */
   endpoints: EndpointPaths
   lanes: readonly Lane[]

@@ -30,7 +30,6 @@ export function deployment(provider: string, over: Partial<Deployment> = {}): De
     modelHeader: model,
     origin: 'http://127.0.0.1:9',
     allowPrivate: true,
-    chatPath: '/v1/chat/completions',
     endpoints: endpointsOf('openai', 'http://127.0.0.1:9/v1').paths(model),
     lanes: [lane()],
     timeouts,
