@@ -60,6 +60,8 @@ export type Tongue = Readonly<{
   errorEvent: (problem: Problem, requestId: string) => string
   /** Of a stream that had to be begun early to stay alive. */
   streamType: string
+  /** What says nothing and may stand anywhere between frames. */
+  keepAlive: string
   /** The request's id under the names this client's SDK reads, beside our own. */
   idHeaders: (requestId: string) => readonly string[]
 }>

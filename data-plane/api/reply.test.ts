@@ -8,7 +8,8 @@ import type { AnswerHead } from '#data-plane/upstream/downstream.ts'
 import { eventually } from '#test/eventually.ts'
 import { deployment } from '#test/fakes/deployment.ts'
 import { Reply } from './reply.ts'
-import { TONGUE } from './tongues.ts'
+import type { Tongue } from './inquiry.ts'
+import { GEMINI_ARRAY, TONGUE } from './tongues.ts'
 
 let server: Server
 let port: number
@@ -30,7 +31,9 @@ afterEach(() => {
 })
 
 /** A request that waits for its answer. */
-async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>; leave: () => void }> {
+async function asked(
+  tongue: Tongue = TONGUE['openai-chat'],
+): Promise<{ reply: Reply; answer: Promise<IncomingMessage>; leave: () => void }> {
   const arrived = new Promise<ServerResponse>((resolve) =>
     server.once('request', (_request, one) => resolve(one)),
   )
@@ -42,7 +45,7 @@ async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>
   client.end()
   response = await arrived
   socket = response.socket!
-  return { reply: new Reply(response, 'req_1', TONGUE['openai-chat']), answer, leave: () => client.destroy() }
+  return { reply: new Reply(response, 'req_1', tongue), answer, leave: () => client.destroy() }
 }
 
 const HEAD: AnswerHead = {
@@ -124,6 +127,15 @@ describe('a stream that says nothing', () => {
     expect(await text(await answer)).toBe(
       `${KEEP_ALIVE}data: ${openaiErrorBody({ code: 'upstream_error' })}\n\n`,
     )
+  })
+
+  test('stays JSON for a Gemini client that reads an array', async () => {
+    const { reply, answer } = await asked(GEMINI_ARRAY)
+    reply.expect(true, ours)
+    vi.advanceTimersByTime(15_000)
+    reply.fail({ code: 'upstream_error' })
+    expect((await answer).headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(JSON.parse(await text(await answer))).toMatchObject([{ error: { code: 502 } }])
   })
 
   test('tells a refusal of the upstream as an event, in its words', async () => {

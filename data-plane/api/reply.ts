@@ -13,8 +13,6 @@ import type { Tongue } from './inquiry.ts'
 const KEEP_ALIVE_MS = 15_000
 /** A client that reads nothing for this long while we have something for it is cut off, in milliseconds. */
 const STALL_MS = 60_000
-/** A comment and a blank line: the one form every SDK's parser accepts. */
-const KEEP_ALIVE = ': keep-alive\n\n'
 /** Proxies in front of us must neither keep nor collect what we send piece by piece. */
 const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
 
@@ -135,7 +133,7 @@ export class Reply implements Downstream {
 
   #sayAlive(): void {
     if (this.#status === 0) this.#head(200, ['content-type', this.#tongue.streamType, ...STREAM_HEADERS])
-    this.#response.write(KEEP_ALIVE)
+    this.#response.write(this.#tongue.keepAlive)
   }
 
   #head(status: number, headers: string[]): void {

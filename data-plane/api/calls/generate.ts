@@ -34,7 +34,7 @@ import type { Passage } from '../../upstream/passage.ts'
 import { MendedPassage } from '../../upstream/passage/mended.ts'
 import { NativePassage } from '../../upstream/passage/native.ts'
 import type { Arrival, Call, Inquiry } from '../inquiry.ts'
-import { TONGUE } from '../tongues.ts'
+import { GEMINI_ARRAY, TONGUE } from '../tongues.ts'
 import { isForeign, mayBeForeign } from '../../dialects/openai-chat/shapes.ts'
 import { answersWithId, keepOwner } from './owners.ts'
 import { convertedHeaders, nativeHeaders } from './request-headers.ts'
@@ -49,7 +49,7 @@ export type Address = Readonly<{ model: string; stream: boolean; framing: 'sse' 
 /** @param address for dialects that say model and stream there. */
 export function generate(dialect: DialectName, address: Address | null = null): Call {
   return {
-    tongue: TONGUE[dialect],
+    tongue: address?.framing === 'json-array' ? GEMINI_ARRAY : TONGUE[dialect],
     read: (arrival) => {
       const request = readRequest(arrival.body, arrival.headers.accept, address)
       return request.ok
