@@ -12,7 +12,7 @@ const carriers: fc.Arbitrary<Carrier> = fc.record(
     provider: fc.option(fc.string()),
     data: fc.string({ unit: 'binary' }),
     form: fc.string(),
-    of: fc.constantFrom('own' as const, 'next' as const),
+    of: fc.constantFrom('own' as const, 'next' as const, 'previous' as const),
     id: fc.string(),
     text: fc.string({ unit: 'binary' }),
   },

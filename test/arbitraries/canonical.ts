@@ -209,6 +209,20 @@ const params: fc.Arbitrary<Params> = fc.record(
   { requiredKeys: [] },
 )
 
+/** A request that says nothing yet. */
+export const blankRequest = (dialect: DialectName): CanonicalRequest => ({
+  dialect,
+  model: 'model-1',
+  stream: false,
+  system: [],
+  turns: [{ role: 'user', parts: [{ kind: 'text', text: 'Hello' }] }],
+  tools: [],
+  params: {},
+  extras: [],
+  telling: { usageChunk: true, legacyFunctions: false, framing: 'sse', reasoning: true },
+  source: {},
+})
+
 /** A request as the dialect's own reader would have made it, without fields of other dialects. */
 export const requests = (dialect: DialectName): fc.Arbitrary<CanonicalRequest> =>
   fc
@@ -240,15 +254,11 @@ export const requests = (dialect: DialectName): fc.Arbitrary<CanonicalRequest> =
       { requiredKeys: ['stream', 'system', 'turns', 'tools', 'params'] },
     )
     .map(({ system, toolChoice, parallelTools, ...given }) => ({
-      dialect,
-      model: 'model-1',
+      ...blankRequest(dialect),
       system: system.map((text) => ({ text, role: 'system' })),
       ...given,
       ...(given.tools.length === 0 || toolChoice === undefined ? {} : { toolChoice: { kind: toolChoice } }),
       ...(given.tools.length === 0 || parallelTools === undefined ? {} : { parallelTools }),
-      extras: [],
-      telling: { usageChunk: true, legacyFunctions: false, framing: 'sse', reasoning: true },
-      source: {},
     }))
 
 const usage: fc.Arbitrary<Usage> = fc

@@ -168,7 +168,10 @@ export function nativeMembers(
   return kept.length === 0 ? {} : { native: { dialect: DIALECT, value: Object.fromEntries(kept) } }
 }
 
+const RESULT_MEMBERS = new Set(['type', 'tool_use_id', 'content', 'is_error', 'cache_control'])
+
 function readResult(block: JsonObject): ToolResultPart {
+  const isWhole = arrayOf(block['content']).every((piece) => isShared(objectOf(piece)['type']))
   return {
     kind: 'tool-result',
     callId: stringOf(block['tool_use_id']) ?? '',
@@ -176,8 +179,13 @@ function readResult(block: JsonObject): ToolResultPart {
     isError: block['is_error'] === true,
     isCustom: false,
     ...cacheOf(block),
+    ...nativeMembers(block, RESULT_MEMBERS, isWhole ? [] : ['content']),
   }
 }
+
+/** Content that other dialects have as well. */
+const isShared = (type: JsonValue | undefined): boolean =>
+  type === 'text' || type === 'image' || type === 'document'
 
 function readResultContent(content: JsonValue | undefined): (TextPart | MediaPart)[] {
   if (typeof content === 'string') return [{ kind: 'text', text: content }]

@@ -8,6 +8,7 @@ import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
 import type { AnswerPart, CanonicalReply } from '../canonical/reply.ts'
 import type { MediaPart, ReasoningPart, TextPart, ToolCallPart } from '../canonical/request.ts'
 import type { AnswerTarget } from '../dialect.ts'
+import { wrapText } from '../repair/custom-tools.ts'
 import { dataUrl } from '../repair/media.ts'
 import { DIALECT, type Ending, saidIn, writeCitation, writeFinish, writeUsage } from './terms.ts'
 
@@ -91,10 +92,10 @@ function writeReasoning({ text, carrier }: ReasoningPart, target: AnswerTarget):
 export const isRedacted = (carrier: Carrier, text: string): boolean =>
   carrier.dialect === DIALECT ? carrier.form === 'redacted' : text === ''
 
-function writeCall({ id, name, args }: ToolCallPart): string {
+function writeCall({ id, name, args, isCustom }: ToolCallPart): string {
   return (
     `{"type":"tool_use","id":${JSON.stringify(id)},"name":${JSON.stringify(name)}` +
-    `,"input":${inputText(args)},"caller":{"type":"direct"}}`
+    `,"input":${isCustom ? wrapText(args) : inputText(args)},"caller":{"type":"direct"}}`
   )
 }
 

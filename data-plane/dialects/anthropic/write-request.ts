@@ -57,6 +57,21 @@ export function writeRequest(request: CanonicalRequest, target: WriteTarget): Wr
   }
 }
 
+/** What `POST /v1/messages/count_tokens` takes of a request: what is read, not how it is answered. */
+export function writeTokenCount(request: CanonicalRequest, target: WriteTarget): WrittenRequest {
+  const writing = begin(request, target)
+  const turns = arrange(writing)
+  const thinking = planThinking(request, target.capabilities, maximum(writing), writing.losses)
+  const read = writeRead(turns, withBlocks(thinking, turns, writing), writing)
+  const fields = { model: target.model, ...read.fields, ...writing.mark(request.params.cache) }
+  return {
+    body: bodyOf(fields, read.messages),
+    headers: headersFor(writing, turns, fields),
+    losses: writing.losses.list,
+    toolNames: writing.names.back,
+  }
+}
+
 const bodyOf = (fields: JsonObject, messages: readonly string[]): string =>
   `${JSON.stringify(fields).slice(0, -1)},"messages":[${messages.join(',')}]}`
 
@@ -101,10 +116,13 @@ function begin(request: CanonicalRequest, target: WriteTarget): Writing {
 
 /**
  * The last four marks in the order of the prompt (tools, system, conversation) count most. An hour must not
- * stand behind five minutes.
+ * stand behind five minutes. An Anthropic client has placed its own.
  */
 function markWriter(request: CanonicalRequest, { capabilities }: WriteTarget): Writing['mark'] {
   if (!capabilities.cacheMarks) return () => ({})
+  if (request.dialect === DIALECT) {
+    return (cache) => (cache === undefined ? {} : { cache_control: writeCache(cache) })
+  }
   let surplus = countMarks(request) - MOST_CACHE_MARKS
   let isShortNow = false
   return (cache: CacheMark | undefined) => {

@@ -11,6 +11,7 @@ import type { Finish, Usage } from '../canonical/reply.ts'
 import type { Citation } from '../canonical/request.ts'
 import type { PartStart, StreamEvent } from '../canonical/stream.ts'
 import type { AnswerTarget, StreamWriter } from '../dialect.ts'
+import { wrapText } from '../repair/custom-tools.ts'
 import { openJsonPrefix } from '../repair/json-prefix.ts'
 import { errorFrame } from './errors.ts'
 import { DIALECT, writeCitation, writeDeltaUsage, writeFinish, writeUsage } from './terms.ts'
@@ -145,7 +146,7 @@ function open(start: PartStart, state: State): string {
     start,
     isOpen: false,
     text: '',
-    args: openJsonPrefix(),
+    args: argsOf(start),
     signature: null,
     behind: null,
   }
@@ -156,6 +157,19 @@ function open(start: PartStart, state: State): string {
   if (part.kind === 'native') return openBlock(JSON.stringify(part.value), current, state)
   return part.kind === 'media' ? sayText(mediaInWords(part), current, state) : ''
 }
+
+/** Free text becomes the one text of an object, which is closed with the part. */
+function argsOf({ part }: PartStart): Current['args'] {
+  if (part.kind !== 'tool-call' || !part.isCustom) return openJsonPrefix()
+  let before = CUSTOM_START
+  return (piece) => {
+    const json = before + JSON.stringify(piece).slice(1, -1)
+    before = ''
+    return json
+  }
+}
+
+const [CUSTOM_START = '', CUSTOM_END = ''] = wrapText('|').split('|')
 
 /** @returns nothing when it is open already. */
 function openBlock(block: string, current: Current, state: State): string {
@@ -242,7 +256,11 @@ const closeBlock = (state: State): string => frame('content_block_stop', `"index
 function close(current: Current, state: State): string {
   state.current = null
   let frames = current.signature === null ? '' : sign(current.signature, current, state)
-  if (current.start.part.kind === 'tool-call') frames += openOwn(current, state)
+  const { part } = current.start
+  if (part.kind === 'tool-call') {
+    if (part.isCustom) frames += sayArgs(current.args('') + CUSTOM_END, current, state)
+    frames += openOwn(current, state)
+  }
   if (current.isOpen) frames += closeBlock(state)
   return current.behind === null ? frames : frames + wholeBlock(current.behind, state)
 }

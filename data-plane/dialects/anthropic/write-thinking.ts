@@ -32,6 +32,9 @@ export function planThinking(
 ): Thinking {
   const wish = request.reasoning
   if (wish === undefined) return UNSAID
+  if (capabilities.betweenTools === true && isBetweenTools(request)) {
+    return { field: { type: 'between_tools' }, effort: effortBesideOff(request, losses), isOn: true }
+  }
   const isBudget = capabilities.thinking === 'budget'
   if (isBudget && request.dialect === DIALECT && (wish.budget ?? 0) > 0) {
     return enabled(wish.budget ?? 0, wish, request)
@@ -57,6 +60,11 @@ function enabled(budget: number, wish: ReasoningWish, request: CanonicalRequest)
   const shown = request.dialect === DIALECT ? display(wish, request) : {}
   return { field: { type: 'enabled', budget_tokens: tokens, ...shown }, effort: null, isOn: true }
 }
+
+/** An Anthropic client that knows its model asks for exactly that. */
+const isBetweenTools = ({ dialect, extras }: CanonicalRequest): boolean =>
+  dialect === DIALECT &&
+  extras.some(({ path, value }) => path === 'thinking.type' && value === 'between_tools')
 
 /** `xhigh` falls to `high` where it is not known: to leap to `max` would cost what nobody asked for. */
 const withoutLeap = (capabilities: Capabilities, wish: ReasoningWish): Capabilities =>

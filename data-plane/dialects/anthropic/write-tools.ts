@@ -29,7 +29,7 @@ export function writeTools(writing: Writing): JsonObject[] {
     // Another list of tools is another prompt to the cache.
     losses.warn('toolChoice', 'degraded')
   }
-  if (tools.length > 0) return tools
+  if (tools.length > 0 || request.dialect === DIALECT) return tools
   // A history with calls is refused without tools.
   const called = calledNames(request)
   if (called.length > 0) losses.warn('tools', 'synthesised')

@@ -43,7 +43,10 @@ export function arrange(writing: Writing): readonly Turn[] {
   if (request.dialect === DIALECT)
     return fitCallIds(dropEmpty(withoutForeign(request.turns, target)), { length, form })
   const paired = pairResults(withoutForeign(request.turns, target), losses)
-  const placed = placeSystemTurns(dropEmpty(paired), midSystem, writing)
+  const shown = target.capabilities.toolResultMedia
+    ? paired
+    : paired.map((turn) => besideResults(turn, losses))
+  const placed = placeSystemTurns(dropEmpty(shown), midSystem, writing)
   const turns = [...fitCallIds(mergeRuns(placed), { length, form })]
   if (turns[0]?.role !== 'user') {
     losses.warn('turns[0]', 'synthesised')
@@ -62,6 +65,24 @@ const withoutForeign = (turns: readonly Turn[], { provider }: WriteTarget): read
     const parts = turn.parts.filter((part) => part.kind !== 'reasoning' || isOwnState(part.carrier, provider))
     return parts.length === turn.parts.length ? turn : { ...turn, parts }
   })
+
+const ELSEWHERE: TextPart = { kind: 'text', text: 'See the content after this result.' }
+
+/** For servers that take only text in results: media follow them in the same turn. */
+function besideResults(turn: Turn, losses: Losses): Turn {
+  const moved: MediaPart[] = []
+  const parts = turn.parts.map((part): Part => {
+    if (part.kind !== 'tool-result') return part
+    const media = part.content.filter((piece) => piece.kind === 'media')
+    if (media.length === 0) return part
+    moved.push(...media)
+    return { ...part, content: [...part.content.filter((piece) => piece.kind === 'text'), ELSEWHERE] }
+  })
+  if (moved.length === 0) return turn
+  losses.warn('turns', 'moved')
+  const after = parts.findLastIndex(({ kind }) => kind === 'tool-result') + 1
+  return { ...turn, parts: [...parts.slice(0, after), ...moved, ...parts.slice(after)] }
+}
 
 /** A begun answer: only for models that continue it, and without blanks at its end. */
 function prefill(turn: Turn, request: CanonicalRequest, isTaken: boolean, losses: Losses): Turn[] {
@@ -204,6 +225,7 @@ function writeResult(part: ToolResultPart, writing: Writing): JsonObject {
     tool_use_id: part.callId,
     ...(blocks.length === 0 ? {} : { content: isPlain ? only.text : blocks }),
     ...(part.isError ? { is_error: true } : {}),
+    ...(part.native?.dialect === DIALECT ? part.native.value : {}),
     ...writing.mark(part.cache),
   }
 }

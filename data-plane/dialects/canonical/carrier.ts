@@ -74,7 +74,7 @@ export function carrierOf(value: unknown): Carrier | null {
     provider: stringOf(value['provider']) ?? null,
     data,
     form,
-    of: value['of'] === 'next' ? 'next' : 'own',
+    of: value['of'] === 'next' || value['of'] === 'previous' ? value['of'] : 'own',
     ...(id === undefined ? {} : { id }),
     ...(text === undefined ? {} : { text }),
   }

@@ -137,6 +137,7 @@ export type ToolResultPart = Readonly<{
   isError: boolean
   isCustom: boolean
   cache?: CacheMark
+  native?: NativeMembers
 }>
 
 /** A part that only its own dialect knows: server tools' calls and results, search results, containers. */
