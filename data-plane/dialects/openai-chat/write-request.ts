@@ -79,7 +79,12 @@ function writeParams(request: CanonicalRequest, { capabilities }: WriteTarget, l
     set('top_logprobs', params.topLogprobs > 0 ? params.topLogprobs : undefined)
   }
   set('verbosity', params.verbosity)
-  set('user', params.endUser === undefined ? undefined : shortened(params.endUser))
+  // Hosts know the old name; who says the new one means OpenAI.
+  const isSafety = request.source['safety_identifier'] !== undefined
+  set(
+    isSafety ? 'safety_identifier' : 'user',
+    params.endUser === undefined ? undefined : shortened(params.endUser),
+  )
   // Elsewhere it is the gateway's to keep, and OpenAI takes it only for what it stores.
   if (isOwn) set('metadata', params.metadata)
   set('service_tier', params.serviceTier)
