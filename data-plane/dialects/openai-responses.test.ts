@@ -1,4 +1,5 @@
 import * as fc from 'fast-check'
+import { ResponseStream } from 'openai/lib/responses/ResponseStream'
 import { describe, expect, test } from 'vitest'
 import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { eventsOf, openSealer, replies, requests } from '#test/arbitraries/canonical.ts'
@@ -116,7 +117,55 @@ const told = (reply: CanonicalReply) => ({
   usage: reply.usage === null ? null : { ...reply.usage, native: {} },
 })
 
+/** Events of several parts in any order that keeps each part's own, parts opened by their number. */
+function shuffled(events: readonly StreamEvent[], dice: () => number): readonly StreamEvent[] {
+  const lanes: StreamEvent[][] = []
+  const rest = events.filter((event) => {
+    if (!('index' in event)) return true
+    lanes[event.index] = [...(lanes[event.index] ?? []), event]
+    return false
+  })
+  const mixed: StreamEvent[] = []
+  let begun = 0
+  while (lanes.some((lane) => lane.length > 0)) {
+    const ready = lanes.filter((lane, index) => lane.length > 0 && index <= begun)
+    const lane = ready[Math.floor(dice() * ready.length)]
+    const event = lane?.shift()
+    if (event === undefined) continue
+    if (event.kind === 'part-start') begun = event.index + 1
+    mixed.push(event)
+  }
+  const [start, ...end] = rest
+  return start === undefined ? mixed : [start, ...mixed, ...end]
+}
+
 describe('an answer in this dialect', () => {
+  test('is rebuilt by the official SDK whatever the order in which its parts are told', async () => {
+    const dice = fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true }))
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...DIALECTS).chain(replies), dice, async (reply, thrown) => {
+        const events = shuffled(eventsOf(reply, 2), () => thrown.next().value ?? 0)
+        const writer = openaiResponses.openWriter(answerTarget(asked))
+        const text = events.map((event) => writer.write(event)).join('') + writer.end()
+        const frames = framesOf(text).map(({ data }) => data)
+        const lines = new ReadableStream<Uint8Array>({
+          start(controller) {
+            for (const frame of frames) controller.enqueue(new TextEncoder().encode(`${frame}\n`))
+            controller.close()
+          },
+        })
+        const rebuilt = await ResponseStream.fromReadableStream(lines).finalResponse()
+        const last = objectOf(objectOf(JSON.parse(frames.at(-1) ?? ''))['response'])
+        expect(JSON.parse(JSON.stringify(rebuilt.output))).toMatchObject(last['output'] as object[])
+        const parts = [...(reply.candidates[0]?.parts ?? [])]
+        const words = (all: readonly unknown[]) => all.map((part) => JSON.stringify(part)).toSorted()
+        const back = read(JSON.stringify(last)).candidates[0]?.parts ?? []
+        const spoken = (all: readonly AnswerPart[]) => essence(all.filter(({ kind }) => kind !== 'reasoning'))
+        expect(words(spoken(back))).toEqual(words(spoken(parts)))
+      }),
+    )
+  })
+
   test('comes back from its own reader with all that was said', () => {
     fc.assert(
       fc.property(replies('openai-responses'), (reply) => {

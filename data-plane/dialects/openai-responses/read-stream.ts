@@ -59,8 +59,10 @@ export function openReader(origin: AnswerOrigin): StreamReader {
     return out
   }
   return {
-    push({ data }: SseEvent): readonly StreamEvent[] {
+    push({ event: name, data }: SseEvent): readonly StreamEvent[] {
       if (reading.over || data === '' || data === '[DONE]') return []
+      // Says the whole request again, which may be long.
+      if (reading.started && name === 'response.in_progress') return []
       const event = parseJson(data)
       if (isObject(event)) readEvent(event, reading)
       else fail(BROKEN, reading)
