@@ -130,6 +130,20 @@ describe('a stream of the Responses API', () => {
     expect(reply.candidates[0]?.parts).toMatchObject([{ text: 'hm' }, { text: 'a' }])
   })
 
+  test('tells nothing twice when its last event counts items otherwise', () => {
+    const output = [{ ...MESSAGE, content: [{ type: 'output_text', text: 'a' }] }]
+    const { reply } = heard(
+      CREATED,
+      delta('reasoning_text', 0, 'hm'),
+      delta('output_text', 1, 'a'),
+      completed({ output }),
+    )
+    expect(reply.candidates[0]?.parts).toEqual([
+      { kind: 'reasoning', text: 'hm', isSummary: false },
+      { kind: 'text', text: 'a' },
+    ])
+  })
+
   test('waits for the name of a call whose arguments come first', () => {
     expect(
       partsOf(delta('function_call_arguments', 0, '{'), item('done', 0, { ...CALL, arguments: '{"a":1}' })),

@@ -117,6 +117,12 @@ describe('tools to the Responses API', () => {
     expect(body).toMatchObject({ tools: [{ name: sent }], tool_choice: { type: 'function', name: sent } })
   })
 
+  test('keep the names that their own clients gave them', () => {
+    const name = 'x'.repeat(100)
+    const { body, toolNames } = write({ dialect: 'openai-responses', tools: [{ ...f, name }] })
+    expect([body['tools'], toolNames.size]).toMatchObject([[{ name }], 0])
+  })
+
   test('that are free-form become functions where they have to, with a word about a lost grammar', () => {
     const shell: Tool = {
       kind: 'custom',

@@ -136,6 +136,35 @@ describe('a request to the Responses API', () => {
     expect(losses).toEqual([])
   })
 
+  test('leaves what its own clients ask for to the upstream, whatever we think it can', () => {
+    const { body, losses } = sent(
+      {
+        dialect: 'openai-responses',
+        params: { temperature: 1.5, topP: 1, maxTokens: 500, frequencyPenalty: 1 },
+        reasoning: { effort: 'max' },
+        parallelTools: false,
+        toolChoice: { kind: 'required' },
+      },
+      {
+        sampling: false,
+        thinking: 'none',
+        maxOutputTokens: 100,
+        parallelSwitch: false,
+        forcedToolChoice: false,
+      },
+    )
+    expect(losses).toEqual([])
+    expect(body).toMatchObject({
+      temperature: 1.5,
+      top_p: 1,
+      max_output_tokens: 500,
+      frequency_penalty: 1,
+      reasoning: { effort: 'max' },
+      parallel_tool_calls: false,
+      tool_choice: 'required',
+    })
+  })
+
   test('puts back what only its own clients say', () => {
     const { body } = sent({
       dialect: 'openai-responses',

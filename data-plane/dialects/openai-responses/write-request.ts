@@ -4,10 +4,17 @@
  * Pure. Members stand in one order, what stays the same over a conversation first, so that the provider's
  * prompt cache meets. Requests of other dialects are not stored: their clients could never ask for them.
  */
+import type { Capabilities } from '#contracts/catalog/capability.ts'
 import type { JsonObject, JsonValue } from '../canonical/json.ts'
 import { isArray, isObject } from '../canonical/json.ts'
 import { Losses } from '../canonical/loss.ts'
-import type { CanonicalRequest, Effort, OutputFormat, Params } from '../canonical/request.ts'
+import {
+  EFFORTS,
+  type CanonicalRequest,
+  type Effort,
+  type OutputFormat,
+  type Params,
+} from '../canonical/request.ts'
 import type { WriteTarget, WrittenRequest } from '../dialect.ts'
 import { fitCallIds } from '../repair/call-ids.ts'
 import { effortFor } from '../repair/effort.ts'
@@ -25,12 +32,40 @@ const LONGEST_USER = 64
 
 type Body = Record<string, JsonValue>
 
-export function writeRequest(request: CanonicalRequest, target: WriteTarget): WrittenRequest {
-  const { capabilities } = target
+/** What its own clients ask for is left to the upstream's judgement, as when bytes pass. */
+const ANYTHING: Partial<Capabilities> = {
+  sampling: true,
+  maxTemperature: Infinity,
+  thinking: 'effort',
+  efforts: [...EFFORTS],
+  thinkingOff: true,
+  forcedToolChoice: true,
+  forcedWithThinking: true,
+  parallelSwitch: true,
+  customTools: true,
+  structuredOutput: true,
+  maxOutputTokens: null,
+  extraFields: ['frequency_penalty', 'presence_penalty'],
+}
+
+export function writeRequest(
+  request: CanonicalRequest,
+  { capabilities: real, ...to }: WriteTarget,
+): WrittenRequest {
   const losses = new Losses()
   const own = request.dialect === NAME
-  const names = fitToolNames(namesIn(request), { length: capabilities.toolNameLength, pattern: 'openai' })
-  const item: ItemTarget = { provider: target.provider, capabilities, own, sent: names.sent, losses }
+  const capabilities = own ? { ...real, ...ANYTHING } : real
+  const target = { ...to, capabilities }
+  // Its own clients know what names it takes.
+  const form = { length: capabilities.toolNameLength, pattern: 'openai' } as const
+  const names = fitToolNames(own ? [] : namesIn(request), form)
+  const item: ItemTarget = {
+    provider: target.provider,
+    capabilities,
+    own,
+    sent: own ? (name) => name : names.sent,
+    losses,
+  }
   const effort = effortFor(request.reasoning, capabilities, request.params.maxTokens, losses)
 
   const body: Body = { model: target.model }
@@ -40,7 +75,7 @@ export function writeRequest(request: CanonicalRequest, target: WriteTarget): Wr
   else if (!own) body['store'] = false
   writeReasoning(request, effort, body)
   writeText(request, body, target, losses)
-  writeInclude(request, body, target)
+  writeInclude(request, body, real)
   if (request.tools.length > 0) body['tools'] = writeTools(request.tools, item)
   if (request.toolChoice !== undefined) {
     const isThinking = effort !== null && effort !== 'none'
@@ -162,11 +197,15 @@ function strictness(
 }
 
 /** Whoever keeps the history has to be given the state of reasoning; models that do not think have none. */
-function writeInclude({ params, extras, dialect }: CanonicalRequest, body: Body, target: WriteTarget): void {
+function writeInclude(
+  { params, extras, dialect }: CanonicalRequest,
+  body: Body,
+  { thinking }: Capabilities,
+): void {
   const asked = dialect === NAME ? extras.find(({ path }) => path === 'include')?.value : undefined
   const include = [
     ...(isArray(asked) ? asked : []),
-    ...(target.capabilities.thinking === 'none' ? [] : [INCLUDE_STATE]),
+    ...(thinking === 'none' ? [] : [INCLUDE_STATE]),
     ...(params.topLogprobs === undefined ? [] : [INCLUDE_LOGPROBS]),
   ]
   if (include.length > 0) body['include'] = include
