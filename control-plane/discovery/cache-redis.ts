@@ -6,10 +6,12 @@ import { Redis } from 'ioredis'
 import type { Clock } from '#contracts/process/clock.ts'
 import { KEEP_MS, type ModelListCache } from './cache.ts'
 
-/** For one command, in milliseconds. The client's own default waits for ever. */
-const COMMAND_MS = 30
+/** For an answer somebody waits for, in milliseconds. */
+const ANSWER_MS = 30
+/** For a list put in the background, which may be a megabyte, in milliseconds. The client's own default is for ever. */
+const COMMAND_MS = 2_000
 /** A connection that owes an answer for this long is dead, and another is made, in milliseconds. */
-const SILENCE_MS = 2_000
+const SILENCE_MS = 3_000
 /** Pause after a failure, in milliseconds. */
 const REST_MS = 1_000
 
@@ -43,7 +45,7 @@ export class RedisModelListCache implements ModelListCache {
   }
 
   get(key: string): Promise<string | null> {
-    return this.#ask(() => this.#redis.get(this.#key(key)))
+    return this.#ask(() => within(ANSWER_MS, this.#redis.get(this.#key(key))))
   }
 
   put(key: string, text: string): void {
@@ -70,5 +72,17 @@ export class RedisModelListCache implements ModelListCache {
       this.#restUntil = this.#clock.monotonic() + REST_MS
       return null
     }
+  }
+}
+
+/** Rejects after `ms`; what comes later is nobody's any more. */
+async function within<Value>(ms: number, answer: Promise<Value>): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  answer.catch(() => undefined)
+  try {
+    return await Promise.race([answer, promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
