@@ -90,3 +90,30 @@ export type CapabilityOverrides = Readonly<z.infer<typeof CapabilityOverrides>>
 
 /** What is known of the models whose names match, at the hosts that match. Absent: of all. */
 export type CapabilitySeed = Readonly<{ host?: RegExp; model?: RegExp; set: CapabilityOverrides }>
+
+/** What an operator knows better, for the models a pattern names; `*` stands for any text. Later rules win. */
+export const CapabilityRules = z
+  .array(z.strictObject({ model: z.string().min(1).max(200).default('*'), set: CapabilityOverrides }))
+  .max(100)
+export type CapabilityRules = Readonly<z.infer<typeof CapabilityRules>>
+
+/** @returns what the rules say of one upstream model, put together. */
+export function overridesFor(rules: CapabilityRules, model: string): CapabilityOverrides {
+  const matching = rules.filter((rule) => matches(rule.model, model))
+  return Object.assign({}, ...matching.map(({ set }) => set))
+}
+
+/** Piece by piece, not as a regular expression: the pattern is somebody's input. */
+function matches(pattern: string, model: string): boolean {
+  const [first = '', ...rest] = pattern.split('*')
+  if (!model.startsWith(first)) return false
+  if (rest.length === 0) return model === first
+  let at = first.length
+  for (const piece of rest.slice(0, -1)) {
+    const found = model.indexOf(piece, at)
+    if (found === -1) return false
+    at = found + piece.length
+  }
+  const last = rest.at(-1) ?? ''
+  return model.length - last.length >= at && model.endsWith(last)
+}

@@ -35,6 +35,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'LogicalModelAliasRemoved.v1.json': '81f2cce0162a99d2',
   'LogicalModelCreated.v1.json': '255f713b84cce91f',
   'LogicalModelRetired.v1.json': 'fd532f40bbf85580',
+  'ProviderCapabilitiesSet.v1.json': 'ef0760aa7552aa36',
   'ProviderDialectsSet.v1.json': '9ce8a88b4bbfff24',
   'ProviderDisabled.v1.json': '08264c4ac0b5819c',
   'ProviderDrainCancelled.v1.json': '17a16925d722671f',

@@ -144,6 +144,7 @@ function providerChanges(provider: Provider, event: RecordedEvent): Partial<Prov
     case 'ProviderRenamed':
     case 'ProviderEndpointChanged':
     case 'ProviderDialectsSet':
+    case 'ProviderCapabilitiesSet':
     case 'ProviderEgressPolicySet':
     case 'ProviderRoutingSet':
     case 'ProviderTimeoutsSet':

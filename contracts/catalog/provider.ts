@@ -5,6 +5,7 @@
  * carries the whole decided value and a later change of a default never rewrites history.
  */
 import { z } from 'zod'
+import { CapabilityRules } from './capability.ts'
 import { isModelName, isProviderId, type CredentialId, type ProviderId, type SecretId } from '../ids.ts'
 
 export const ProviderIdText = z
@@ -102,6 +103,8 @@ export const ProviderDefinition = z.strictObject({
   kind: ProviderKind,
   baseUrl: BaseUrl,
   dialects: ProviderDialects.optional(),
+  /** What its models take, where that is not what is known of them. */
+  capabilities: CapabilityRules.optional(),
   /** May the address be loopback or private? False for everything made through the API by default. */
   allowPrivate: z.boolean().default(false),
   routing: ProviderRouting.prefault({}),
@@ -149,6 +152,7 @@ export const providerEvents = {
   ProviderRenamed: z.strictObject({ name: z.string().min(1).max(200) }),
   ProviderEndpointChanged: z.strictObject({ kind: ProviderKind, baseUrl: BaseUrl }),
   ProviderDialectsSet: z.strictObject({ dialects: ProviderDialects }),
+  ProviderCapabilitiesSet: z.strictObject({ capabilities: CapabilityRules }),
   ProviderEgressPolicySet: z.strictObject({ allowPrivate: z.boolean() }),
   ProviderRoutingSet: z.strictObject({ routing: ProviderRouting }),
   ProviderTimeoutsSet: z.strictObject({ timeouts: ProviderTimeouts }),

@@ -164,14 +164,27 @@ export function definitionChanges(
 ): readonly CatalogEvent[] {
   const stream = providerStream(id)
   const events: CatalogEvent[] = []
-  const { name, kind, baseUrl, allowPrivate, dialects = [], routing, timeouts, probe, models } = next
-  const differs = (part: Exclude<keyof ProviderDefinition, 'dialects'>): boolean =>
+  const {
+    name,
+    kind,
+    baseUrl,
+    allowPrivate,
+    dialects = [],
+    capabilities = [],
+    routing,
+    timeouts,
+    probe,
+    models,
+  } = next
+  const differs = (part: Exclude<keyof ProviderDefinition, 'dialects' | 'capabilities'>): boolean =>
     canonical(now[part]) !== canonical(next[part])
   if (differs('name')) events.push({ type: 'ProviderRenamed', stream, body: { name } })
   if (differs('kind') || differs('baseUrl'))
     events.push({ type: 'ProviderEndpointChanged', stream, body: { kind, baseUrl } })
   if (canonical(now.dialects ?? []) !== canonical(dialects))
     events.push({ type: 'ProviderDialectsSet', stream, body: { dialects } })
+  if (canonical(now.capabilities ?? []) !== canonical(capabilities))
+    events.push({ type: 'ProviderCapabilitiesSet', stream, body: { capabilities } })
   if (differs('allowPrivate'))
     events.push({ type: 'ProviderEgressPolicySet', stream, body: { allowPrivate } })
   if (differs('routing')) events.push({ type: 'ProviderRoutingSet', stream, body: { routing } })

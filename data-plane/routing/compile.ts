@@ -13,6 +13,7 @@ import type { RouteTarget } from '#contracts/catalog/model.ts'
 import type {
   Dialect,
   Provider,
+  ProviderDefinition,
   ProviderKind,
   ProviderRouting,
   ProviderState,
@@ -26,6 +27,7 @@ import {
   type SecretId,
 } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { overridesFor, type Capabilities } from '#contracts/catalog/capability.ts'
 import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { endpointsOf, takesDialect, type EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import { modelList } from './model-list.ts'
@@ -189,7 +191,7 @@ function compileProvider(
       maxConcurrency: maxConcurrency ?? Infinity,
       cost: ownCost ?? listPrices.get(model) ?? publicPrice(definition.kind, model),
       region: region ?? null,
-      capabilities: once(() => capabilitiesOf(definition.kind, endpoints.host, model, {})),
+      capabilities: once(() => capabilitiesFor(definition, endpoints.host, model)),
     }
   }
   return ok({
@@ -199,6 +201,15 @@ function compileProvider(
     ...lists,
     accepts: provider.state === 'enabled',
   })
+}
+
+/** What is known of the model at this host, and what the operator knows better. */
+function capabilitiesFor(
+  { kind, capabilities }: ProviderDefinition,
+  host: string,
+  model: string,
+): Capabilities {
+  return capabilitiesOf(kind, host, model, overridesFor(capabilities ?? [], model))
 }
 
 /** What the operator says, as far as the kind has a place for it. */

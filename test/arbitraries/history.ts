@@ -58,6 +58,20 @@ const baseUrl = fc.constantFrom('https://api.example.com/v1', 'http://127.0.0.1:
 const dialects = fc.uniqueArray(
   fc.constantFrom('openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'),
 )
+const capabilities = fc.array(
+  fc.record({
+    model: fc.constantFrom('*', 'gpt-*', '*-mini', 'o1'),
+    set: fc.record(
+      {
+        sampling: fc.boolean(),
+        maxTemperature: fc.constantFrom(1, 1.5, 2),
+        callIdLength: fc.integer({ min: 1, max: 99 }),
+      },
+      { requiredKeys: [] },
+    ),
+  }),
+  { maxLength: 3 },
+)
 const whole = { name: label, kind, baseUrl, allowPrivate: fc.boolean(), routing, timeouts, probe, models }
 const definition = fc.record(
   { ...whole, dialects },
@@ -90,6 +104,7 @@ const bodies = {
   ProviderRenamed: fc.record({ name: label }),
   ProviderEndpointChanged: fc.record({ kind, baseUrl }),
   ProviderDialectsSet: fc.record({ dialects }),
+  ProviderCapabilitiesSet: fc.record({ capabilities }),
   ProviderEgressPolicySet: fc.record({ allowPrivate: fc.boolean() }),
   ProviderRoutingSet: fc.record({ routing }),
   ProviderTimeoutsSet: fc.record({ timeouts }),

@@ -4,6 +4,7 @@
  * Pure. The schema has no defaults, unlike the definition's own: a default would overwrite what is there.
  */
 import { z } from 'zod'
+import { CapabilityRules } from '#contracts/catalog/capability.ts'
 import {
   BaseUrl,
   ProviderDefinition,
@@ -28,6 +29,7 @@ export const ProviderPatch = z.strictObject({
   kind: ProviderKind.optional(),
   baseUrl: BaseUrl.optional(),
   dialects: ProviderDialects.nullable().optional(),
+  capabilities: CapabilityRules.nullable().optional(),
   allowPrivate: ProviderDefinition.shape.allowPrivate.unwrap().optional(),
   routing: z
     .strictObject({
