@@ -6,8 +6,8 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { SEALED_PREFIX } from '../../dialects/canonical/carrier.ts'
 import { objectOf, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
+import { holdsSealed } from '../../carriers/holds-sealed.ts'
 import {
   callsWithoutState,
   decodeKept,
@@ -70,6 +70,8 @@ class Generation implements Inquiry {
   /** Bytes with sealed state in them are no other provider's business: they are never passed as they are. */
   readonly #isSealed: boolean
   #canonical: Result<CanonicalRequest, Problem> | null = null
+  /** Null: not looked yet. */
+  #foreign: boolean | null = null
   #value: JsonObject | null = null
   #isStateless = false
   #ids = 0
@@ -82,7 +84,7 @@ class Generation implements Inquiry {
     this.model = request.model
     this.stream = request.stream
     this.owner = dialect === 'openai-responses' ? previousResponse(arrival.body) : null
-    this.#isSealed = arrival.body.includes(SEALED_PREFIX)
+    this.#isSealed = holdsSealed(arrival.body)
   }
 
   prepare(deployment: Deployment): Result<Prepared, Failure> {
@@ -96,7 +98,9 @@ class Generation implements Inquiry {
 
   /** The chat address also takes bodies of other shapes, which no chat upstream would understand. */
   #isForeign(): boolean {
-    return this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && isForeign(this.#parsed())
+    this.#foreign ??=
+      this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && isForeign(this.#parsed())
+    return this.#foreign
   }
 
   dropState(): boolean {
