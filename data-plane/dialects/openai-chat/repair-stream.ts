@@ -38,16 +38,13 @@ class ChatStreamRepair implements StreamRepair {
     return isChanged ? JSON.stringify({ ...chunk, choices: repaired }) : data
   }
 
+  /** Nearly every event is a piece of text after the first one. */
   #mayNeed(data: string): boolean {
     const first = this.#choices.get(0)
-    return (
-      first === undefined ||
-      data.includes('"tool_calls"') ||
-      (first.hasCalls && data.includes('"stop"')) ||
-      data.includes('"content":[') ||
-      data.includes('"content": [') ||
-      !data.includes('"delta"')
-    )
+    if (first === undefined || data.includes('"tool_calls"')) return true
+    if (first.hasCalls && data.includes('"stop"')) return true
+    if (!data.includes('"delta"')) return true
+    return !data.includes('"content":"') && (data.includes('"content":[') || data.includes('"content": ['))
   }
 
   #repairOf(choice: JsonObject): ChoiceRepair {
