@@ -93,7 +93,7 @@ const BELONGS: Readonly<Record<string, string>> = {
 export function defectsOf(stream: string): string[] {
   const defects: string[] = []
   if (!stream.endsWith('\n\n')) defects.push('the last event has no blank line')
-  if (stream.includes('[DONE]') && /^data: ?\[DONE\]/m.test(stream)) defects.push('[DONE]')
+  if (/^data: ?\[DONE\]/m.test(stream)) return ['[DONE]']
   const events = eventsOf(stream)
   const types = events.map(({ data }) => stringOf((JSON.parse(data) as JsonObject)['type']) ?? '')
   events.forEach(({ event }, index) => {

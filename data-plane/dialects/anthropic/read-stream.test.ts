@@ -1,7 +1,12 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { blankRequest, openSealer } from '#test/arbitraries/canonical.ts'
+import { defectsOf } from '#test/conformance/anthropic-stream.ts'
+import { gather } from '#test/conformance/gather.ts'
 import { stringOf, type JsonObject } from '../canonical/json.ts'
 import type { StreamEvent } from '../canonical/stream.ts'
 import { openReader } from './read-stream.ts'
+import { openWriter } from './write-stream.ts'
 
 const origin = { provider: 'claude', toolNames: new Map([['look_x', 'look.x']]) }
 
@@ -232,5 +237,85 @@ describe('a reader', () => {
       candidate: 0,
       finish: { kind: 'content-filter', explanation: 'No.', details },
     })
+  })
+})
+
+describe('whatever an upstream sends', () => {
+  const index = fc.integer({ min: -1, max: 3 })
+  const word = fc.constantFrom('', 'a', '{"a":', '1}', '\ud83c')
+  const odd: fc.Arbitrary<JsonObject[keyof JsonObject]> = fc.constantFrom(null, 1, 'x', [], {}, { type: 1 })
+  const anyBlock = fc.oneof(
+    fc.constantFrom(
+      { type: 'text', text: 'b' },
+      { type: 'text' },
+      { type: 'thinking', thinking: '', signature: 's' },
+      { type: 'redacted_thinking', data: 'd' },
+      { type: 'redacted_thinking' },
+      { type: 'tool_use', id: 't', name: 'n', input: {} },
+      { type: 'tool_use', input: { a: 1 } },
+      { type: 'server_tool_use', id: 's', name: 'n', input: {} },
+      { type: 'novelty' },
+    ),
+    odd,
+  )
+  const anyDelta = fc.oneof(
+    fc
+      .tuple(
+        fc.constantFrom(
+          'text_delta',
+          'thinking_delta',
+          'input_json_delta',
+          'signature_delta',
+          'citations_delta',
+          'x',
+        ),
+        word,
+      )
+      .map(([type, text]) => ({
+        type,
+        text,
+        thinking: text,
+        partial_json: text,
+        signature: text,
+        citation: { cited_text: text },
+      })),
+    odd,
+  )
+  const anyEvent: fc.Arbitrary<JsonObject> = fc.oneof(
+    fc.constantFrom('msg_1', 'msg_2').map((id) => start(id)),
+    fc
+      .tuple(index, anyBlock)
+      .map(([at, content_block]) => ({ type: 'content_block_start', index: at, content_block })),
+    fc
+      .tuple(index, anyDelta)
+      .map(([at, value]) => ({ type: 'content_block_delta', index: at, delta: value })),
+    index.map(close),
+    fc.constantFrom('end_turn', 'tool_use', 'novelty').map((reason) => finish(reason)),
+    fc.constantFrom<JsonObject>(
+      stop,
+      { type: 'ping' },
+      { type: 'error', error: null },
+      { type: 'message_delta', delta: null },
+    ),
+  )
+
+  test('a reader keeps its promises, and a writer ends well or with an error', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 25 }), (payloads) => {
+        const events = read(start(), ...payloads)
+        const { problem } = gather(events, 'anthropic')
+        const writer = openWriter({
+          request: blankRequest('anthropic'),
+          newId: () => 'new',
+          now: 0,
+          sealer: openSealer,
+          requestId: 'r',
+        })
+        const written = events.map((event) => writer.write(event)).join('') + writer.end()
+        if (problem === null) expect(defectsOf(written)).toEqual([])
+        else expect(written).toMatch(/event: error\ndata: .*\n\n$/)
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })
