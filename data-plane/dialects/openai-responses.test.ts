@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
-import { ResponseStream } from 'openai/lib/responses/ResponseStream'
 import { describe, expect, test } from 'vitest'
 import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { eventsOf, openSealer, replies, requests } from '#test/arbitraries/canonical.ts'
 import { answerTarget, ASKED, origin, readContext } from '#test/conformance/contexts.ts'
 import { gather, readStream } from '#test/conformance/gather.ts'
 import { eventsOf as framesOf } from '#test/conformance/recordings.ts'
+import { lastOf, rebuilt } from '#test/conformance/responses-stream.ts'
 import { objectOf } from './canonical/json.ts'
 import type { AnswerPart, CanonicalReply } from './canonical/reply.ts'
 import { DIALECTS, type CanonicalRequest, type Part } from './canonical/request.ts'
@@ -147,16 +147,8 @@ describe('an answer in this dialect', () => {
         const events = shuffled(eventsOf(reply, 2), () => thrown.next().value ?? 0)
         const writer = openaiResponses.openWriter(answerTarget(asked))
         const text = events.map((event) => writer.write(event)).join('') + writer.end()
-        const frames = framesOf(text).map(({ data }) => data)
-        const lines = new ReadableStream<Uint8Array>({
-          start(controller) {
-            for (const frame of frames) controller.enqueue(new TextEncoder().encode(`${frame}\n`))
-            controller.close()
-          },
-        })
-        const rebuilt = await ResponseStream.fromReadableStream(lines).finalResponse()
-        const last = objectOf(objectOf(JSON.parse(frames.at(-1) ?? ''))['response'])
-        expect(JSON.parse(JSON.stringify(rebuilt.output))).toMatchObject(last['output'] as object[])
+        const last = lastOf(text)
+        expect((await rebuilt(text))['output']).toMatchObject(last['output'] as object[])
         const parts = [...(reply.candidates[0]?.parts ?? [])]
         const words = (all: readonly unknown[]) => all.map((part) => JSON.stringify(part)).toSorted()
         const back = read(JSON.stringify(last)).candidates[0]?.parts ?? []

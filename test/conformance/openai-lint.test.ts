@@ -16,6 +16,7 @@ import { openaiResponses } from '#data-plane/dialects/openai-responses.ts'
 import { answerTarget, ASKED, origin, readContext } from './contexts.ts'
 import { faultsOf, hasSchemas } from './openai-schema.ts'
 import { eventsOf, hasRecordings, recordings, type Recording } from './recordings.ts'
+import { linesOf } from './responses-stream.ts'
 
 const READERS: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openaiChat,
@@ -49,15 +50,6 @@ const WRITERS: readonly Writer[] = [
       await ChatCompletionStream.fromReadableStream(linesOf(frames)).finalChatCompletion(),
   },
 ]
-
-/** As the SDK passes streams between processes: one payload a line. */
-const linesOf = (frames: readonly string[]): ReadableStream<Uint8Array> =>
-  new ReadableStream({
-    start(controller) {
-      for (const frame of frames) controller.enqueue(new TextEncoder().encode(`${frame}\n`))
-      controller.close()
-    },
-  })
 
 const MODEL = 'gpt-5.6'
 

@@ -9,6 +9,7 @@ describe('the state a request leans on', () => {
     ['a text', { model: 'm', input: 'x' }],
     ['explicit nothing', { model: 'm', previous_response_id: null, conversation: null, background: false }],
     ['words inside a text', { input: 'say {"type":"item_reference","id":"a"} or {"file_id":"b"}' }],
+    ['a word at the end of a text', { id: 'x', input: 'say "item_reference' }],
     ['a property of a schema', { tools: [{ parameters: { properties: { file_id: { type: 'string' } } } }] }],
     ['a required property', { tools: [{ parameters: { required: ['file_id'] } }] }],
     ['no JSON', '{"previous_response_id":'],

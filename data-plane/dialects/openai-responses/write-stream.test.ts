@@ -1,7 +1,7 @@
-import { ResponseStream } from 'openai/lib/responses/ResponseStream'
 import { describe, expect, test } from 'vitest'
 import { answerTarget, ASKED } from '#test/conformance/contexts.ts'
 import { eventsOf as framesOf } from '#test/conformance/recordings.ts'
+import { lastOf, payloads, rebuilt, typesOf } from '#test/conformance/responses-stream.ts'
 import { openSealer } from '#test/arbitraries/canonical.ts'
 import { objectOf, type JsonObject } from '../canonical/json.ts'
 import type { CanonicalRequest } from '../canonical/request.ts'
@@ -47,26 +47,6 @@ const CALL = { kind: 'tool-call', id: 'call_1', name: 'lookup', isCustom: false 
 function told(events: readonly StreamEvent[], request = asked()): string {
   const writer = openaiResponses.openWriter(answerTarget(request))
   return events.map((event) => writer.write(event)).join('') + writer.end()
-}
-
-const payloads = (stream: string): readonly JsonObject[] =>
-  framesOf(stream).map(({ data }) => objectOf(JSON.parse(data)))
-
-const typesOf = (stream: string): readonly unknown[] => payloads(stream).map((event) => event['type'])
-
-const lastOf = (stream: string): JsonObject => objectOf(payloads(stream).at(-1)?.['response'])
-
-/** What the official SDK makes of it. */
-async function rebuilt(stream: string): Promise<JsonObject> {
-  const lines = framesOf(stream).map(({ data }) => `${data}\n`)
-  const bytes = new ReadableStream<Uint8Array>({
-    start(controller) {
-      for (const line of lines) controller.enqueue(new TextEncoder().encode(line))
-      controller.close()
-    },
-  })
-  const response = await ResponseStream.fromReadableStream(bytes).finalResponse()
-  return JSON.parse(JSON.stringify(response)) as JsonObject
 }
 
 describe('a stream to a Responses client', () => {
@@ -224,6 +204,23 @@ describe('a stream to a Responses client', () => {
     expect(lastOf(nothing)['output']).toEqual([])
   })
 
+  test('tells the one answer that the API has', () => {
+    const other: StreamEvent = { kind: 'part-start', index: 1, candidate: 1, part: { kind: 'text' } }
+    const stream = told([
+      START,
+      begin(0, { kind: 'text' }),
+      other,
+      text(0, 'a'),
+      text(1, 'b'),
+      end(1),
+      end(0),
+      { kind: 'finish', candidate: 1, finish: { kind: 'length' } },
+      STOP,
+    ])
+    expect(lastOf(stream)).toMatchObject({ status: 'completed', output: [{ content: [{ text: 'a' }] }] })
+    expect(lastOf(stream)['output']).toHaveLength(1)
+  })
+
   test('gives a call without arguments an empty object', () => {
     const stream = told([START, begin(0, CALL), end(0), STOP])
     expect(lastOf(stream)['output']).toMatchObject([{ arguments: '{}' }])
@@ -352,7 +349,11 @@ describe('the end of a stream to a Responses client', () => {
     ['content-filter', 'incomplete', { reason: 'content_filter' }],
   ] as const)('tells %s as %s', (kind, status, details) => {
     const stream = told([...SAID, { kind: 'finish', candidate: 0, finish: { kind } }])
-    expect(lastOf(stream)).toMatchObject({ status, incomplete_details: details })
+    expect(lastOf(stream)).toMatchObject({
+      status,
+      incomplete_details: details,
+      output: [{ status }],
+    })
     expect(typesOf(stream).at(-1)).toBe(`response.${status}`)
   })
 
@@ -369,7 +370,7 @@ describe('the end of a stream to a Responses client', () => {
 
   test('is an error when the upstream broke off', () => {
     const stream = told([START, begin(0, { kind: 'text' }), text(0, 'a')])
-    expect(typesOf(stream).slice(-2)).toEqual(['error', 'response.failed'])
+    expect(typesOf(stream).slice(-3)).toEqual(['response.output_text.delta', 'error', 'response.failed'])
     expect(payloads(stream).at(-2)).toMatchObject({
       code: 'stream_broken',
       error: { code: 'stream_broken', type: 'upstream_error' },
