@@ -208,8 +208,20 @@ function geminiCall(tail: string, url: string): Call | null {
   }
 }
 
+/** The AI SDK's provider for Google leaves `models/` out where a name holds a slash: `/v1beta/provider/model:…`. */
+function bareGeminiCall(path: string, url: string): Call | null {
+  const [, tail] = /^v1(?:beta)?\/([^/]+\/.+)$/.exec(path) ?? []
+  return tail === undefined ? null : geminiCall(tail, url)
+}
+
 function addLastResorts(server: FastifyInstance, ports: InferencePorts): void {
   const notFound = (request: FastifyRequest, reply: FastifyReply): void => {
+    const call = request.method === 'POST' ? bareGeminiCall(wildcard(request.params), request.url) : null
+    if (call !== null) {
+      reply.hijack()
+      void serveCall(ports, call, request.raw, reply.raw)
+      return
+    }
     const method = methodOf(request.url.split('?')[0] ?? '')
     if (method === null) fail(reply, 'unknown_url', ports)
     else fail(reply, 'method_not_allowed', ports, ['allow', method])
