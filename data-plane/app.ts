@@ -39,7 +39,7 @@ import { Problems } from './sync/problems.ts'
 import { Reporter } from './sync/report.ts'
 import { Counters } from './telemetry/counters.ts'
 import { Emitter } from './telemetry/emit.ts'
-import { Health } from './upstream/health.ts'
+import { Health } from './upstream/health/health.ts'
 import { Pools } from './upstream/pools.ts'
 
 export type DataPlanePorts = Readonly<{
@@ -74,10 +74,11 @@ export async function startDataPlane(
   const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
   const factors = new WeightFactors(slots.deployments)
   const counters = new Counters(slots.lanes)
-  const emitter = stack.use(
-    new Emitter({ bus, subject: subjects.telemetry(node), node, boot, counters, clock }).start(),
-  )
-  const health = new Health(random, (edge) => emitter.edge(edge))
+  const health = new Health({ factors, random, onEdge: (edge) => emitter.edge(edge) })
+  const subject = subjects.telemetry(node)
+  const beforeReport = (): void => takeDownWaiting(health, counters, clock)
+  const emitting = { bus, subject, node, boot, counters, beforeReport, clock }
+  const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
@@ -102,7 +103,7 @@ export async function startDataPlane(
   })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
-  const inference = inferencePorts(config, ports, { holder, factors, health, pools, counters, statuses })
+  const inference = inferencePorts(config, ports, { holder, health, pools, counters, statuses })
   const server = buildServer(inference)
   await server.listen({ host: config.host, port: config.port })
   const isAccepting = (): boolean => state.isAccepting
@@ -119,9 +120,13 @@ export async function startDataPlane(
   return { port, opsPort: ops.port, readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
+function takeDownWaiting(health: Health, counters: Counters, clock: Clock): void {
+  const now = clock.monotonic()
+  counters.countWaiting((waits) => health.overdue(now, ({ lane, mode }) => waits(lane.slot, mode)))
+}
+
 type NodeParts = Readonly<{
   holder: SnapshotHolder
-  factors: WeightFactors
   health: Health
   pools: Pools
   counters: Counters
@@ -129,12 +134,11 @@ type NodeParts = Readonly<{
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, factors, health, pools, counters, statuses } = parts
+  const { holder, health, pools, counters, statuses } = parts
   const { sessions, notes, clock, logger, random } = ports
   return {
     holder,
     authenticator: new Authenticator(config.masterKey.pepper),
-    factors,
     health,
     pools,
     sessions,
@@ -147,11 +151,15 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
     bodyLimit: config.bodyLimit,
     corsOrigins: config.corsOrigins,
     requestTimeoutMs: config.requestTimeoutMs,
-    onFirst: (lane, firstMs) => counters.recordFirst(lane.slot, 'sse', firstMs),
-    onAttempt: ({ lane, outcome, firstMs, totalMs }, stream) => {
-      const total = outcome === 'cancelled' ? -1 : totalMs
-      counters.record(lane.slot, stream ? 'sse' : 'json', outcomeIndex(outcome), firstMs ?? -1, total)
-    },
+    onFirst: (lane, firstMs, slowness) => counters.recordFirst(lane.slot, 'sse', firstMs, slowness),
+    onAttempt: ({ lane, outcome, firstMs, slowness, totalMs, habit }, stream) =>
+      counters.record(lane.slot, stream ? 'sse' : 'json', {
+        outcome: outcomeIndex(outcome),
+        firstMs: firstMs ?? -1,
+        slowness,
+        totalMs: outcome === 'cancelled' ? -1 : totalMs,
+        habit,
+      }),
     onSettled: (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1),
   }
 }

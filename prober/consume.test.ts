@@ -1,39 +1,41 @@
 import { describe, expect, test } from 'vitest'
-import { newCounts, record, toSparse, total } from '#contracts/telemetry/histogram.ts'
 import { encodeTelemetry, type TelemetryReport, type TelemetrySeries } from '#contracts/telemetry/report.ts'
 import { Consumer, FORGET_NODE_MS } from './consume.ts'
 
 function series(
   successes: number,
-  firsts: readonly number[] = [],
+  logs: readonly number[] = [],
   more: Partial<TelemetrySeries> = {},
 ): TelemetrySeries {
-  const counts = newCounts()
-  for (const ms of firsts) record(counts, ms)
-  const firstMs = toSparse(counts)
   return {
     provider: 'p',
     credential: 'c',
     model: 'm',
     mode: 'json',
     outcomes: [successes],
-    firstMs,
+    firstMs: [],
     totalMs: [],
+    slow: [logs.length, logs.reduce((sum, log) => sum + log, 0)],
     ...more,
   }
 }
 
-const report = (seq: number, list: TelemetrySeries[], more: Partial<TelemetryReport> = {}): string =>
+type Header = Partial<Pick<TelemetryReport, 'node' | 'boot' | 'edges'>>
+const report = (seq: number, list: TelemetrySeries[], more: Header = {}): string =>
   encodeTelemetry({ v: 1, node: 'n', boot: 'b', seq, series: list, edges: [], dropped: 0, ...more })
 
 describe('Consumer', () => {
   test('turns cumulative counts into what came since the report before', () => {
     const consumer = new Consumer()
-    expect(consumer.accept(report(1, [series(3, [10])]), 0).samples[0]?.outcomes[0]).toBe(3)
-    const [sample] = consumer.accept(report(2, [series(5, [10, 20, 20])]), 1_000).samples
+    expect(consumer.accept(report(1, [series(3, [0.5])]), 0).samples[0]?.outcomes[0]).toBe(3)
+    const line: TelemetrySeries['line'] = [2, 3, 5, 400, 700]
+    const [sample] = consumer.accept(
+      report(2, [series(5, [0.5, 1, -2], { line, waiting: 4 })]),
+      1_000,
+    ).samples
     expect(sample).toMatchObject({ node: 'n', provider: 'p', model: 'm', mode: 'json' })
     expect(sample?.outcomes[0]).toBe(2)
-    expect(total(sample!.firstMs)).toBe(2)
+    expect(sample).toMatchObject({ slow: { count: 2, sum: -1 }, line, waiting: 4 })
   })
 
   test('loses resolution and no counts when a report is lost', () => {
@@ -46,7 +48,31 @@ describe('Consumer', () => {
 
   test('tells a first content before any attempt has ended', () => {
     const consumer = new Consumer()
-    expect(consumer.accept(report(1, [series(0, [50])]), 0).samples).toHaveLength(1)
+    expect(consumer.accept(report(1, [series(0, [0.1])]), 0).samples[0]?.slow).toEqual({ count: 1, sum: 0.1 })
+  })
+
+  test('reads short reports and whole ones as one sequence', () => {
+    const consumer = new Consumer()
+    consumer.accept(report(1, [series(1)]), 0)
+    const { firstMs: _, totalMs: __, ...short } = series(4)
+    const text = encodeTelemetry({
+      v: 2,
+      node: 'n',
+      boot: 'b',
+      seq: 2,
+      series: [short],
+      edges: [],
+      dropped: 0,
+    })
+    expect(consumer.accept(text, 200).samples[0]?.outcomes[0]).toBe(3)
+    expect(consumer.accept(report(3, [series(6)]), 1_000).samples[0]?.outcomes[0]).toBe(2)
+    expect([consumer.lost, consumer.garbage]).toEqual([0, 0])
+  })
+
+  test('takes a build that tells neither slowness nor sizes for one that has seen none', () => {
+    const { slow: _, ...old } = series(2)
+    const [sample] = new Consumer().accept(report(1, [old]), 0).samples
+    expect(sample).toMatchObject({ slow: { count: 0, sum: 0 }, line: [0, 0, 0, 0, 0], waiting: 0 })
   })
 
   test('begins at zero with a node that has just started, and in the middle with one that has not', () => {

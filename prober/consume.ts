@@ -4,13 +4,13 @@
  * Counters in reports are cumulative since the node's boot, so a lost report only makes the next difference
  * larger. Everything that is not understood is counted and left out. No clock of its own.
  */
-import { difference, fromSparse, newCounts, type Counts } from '#contracts/telemetry/histogram.ts'
+import { NO_SUMS, type LineSums } from '#contracts/telemetry/line.ts'
 import { OUTCOMES } from '#contracts/telemetry/outcome.ts'
 import {
   decodeTelemetry,
   type TelemetryEdge,
+  type ShortSeries,
   type TelemetryReport,
-  type TelemetrySeries,
 } from '#contracts/telemetry/report.ts'
 import type { Sample } from './judgement/window.ts'
 
@@ -18,12 +18,15 @@ import type { Sample } from './judgement/window.ts'
 const SILENT_MS = 5_000
 export const FORGET_NODE_MS = 60_000
 const MOST_NODES = 2_000
-/** Over all nodes, some 4 KiB each. */
+/** Over all nodes, some 500 bytes each. */
 const MOST_SERIES = 20_000
 /** Names are at most 63, 200 and 64 characters. */
 const LONGEST_NAME = 400
 /** No node does this much in a second; more is damage. */
 const MOST_COUNTS = 1_000_000
+const MOST_SLOW = Math.log(10)
+/** Of a sum over as many samples, some of them large and slow. */
+const MOST_SUM = 1e15
 
 type Node = {
   readonly boot: string
@@ -31,8 +34,10 @@ type Node = {
   heardAt: number
   /** All counters since the node's boot are known, so a series not seen before began at zero. */
   readonly isWhole: boolean
-  readonly series: Map<string, { outcomes: readonly number[]; firstMs: Counts }>
+  readonly series: Map<string, Counted>
 }
+
+type Counted = Readonly<{ outcomes: readonly number[]; slow: readonly [number, number]; line: LineSums }>
 
 export type Heard = Readonly<{ samples: readonly Sample[]; edges: readonly TelemetryEdge[] }>
 
@@ -49,11 +54,12 @@ export class Consumer {
   /** @param now monotonic milliseconds. */
   accept(text: string, now: number): Heard {
     const decoded = decodeTelemetry(text)
-    if (!decoded.ok) {
-      this.#garbage += 1
-      return NOTHING
-    }
-    const report = decoded.value
+    if (decoded.ok) return this.hear(decoded.value, now)
+    this.#garbage += 1
+    return NOTHING
+  }
+
+  hear(report: TelemetryReport, now: number): Heard {
     const node = this.#meet(report, now)
     if (node === null) return NOTHING
     // Twice the same, or late: what it says is known.
@@ -106,28 +112,30 @@ export class Consumer {
     return node
   }
 
-  #differ(nodeId: string, node: Node, series: TelemetrySeries): Sample | null {
-    const { provider, model, credential, mode } = series
+  #differ(nodeId: string, node: Node, series: ShortSeries): Sample | null {
+    const { provider, model, credential, mode, waiting = 0 } = series
     const name = `${provider}\n${model}\n${credential}\n${mode}`
     const before = node.series.get(name)
     if (name.length > LONGEST_NAME || (before === undefined && this.#seriesHeld >= MOST_SERIES)) {
       this.#ignored += 1
       return null
     }
-    const firstMs = fromSparse(series.firstMs)
     const outcomes = OUTCOMES.map((_, at) => series.outcomes[at] ?? 0)
-    node.series.set(name, { outcomes, firstMs })
+    const { slow = NO_SLOW, line = NO_SUMS } = series
+    node.series.set(name, { outcomes, slow, line })
     if (before === undefined) this.#seriesHeld += 1
     if (before === undefined && !node.isWhole) return null
-    const sample: Sample = {
+    return {
       node: nodeId,
       provider,
       model,
+      credential,
       mode,
       outcomes: outcomes.map((count, at) => added(count, before?.outcomes[at] ?? 0)),
-      firstMs: difference(firstMs, before?.firstMs ?? newCounts()),
+      slow: slowAdded(slow, before?.slow ?? NO_SLOW),
+      line: lineAdded(line, before?.line ?? NO_SUMS),
+      waiting,
     }
-    return sample.outcomes.some(isAdded) || sample.firstMs.some(isAdded) ? sample : null
   }
 
   #drop(id: string, node: Node): void {
@@ -136,8 +144,22 @@ export class Consumer {
   }
 }
 
-const isAdded = (count: number): boolean => count > 0
+const NO_SLOW = [0, 0] as const
 
-/** A count smaller than before began at zero again, as in `difference`. */
+/** A count smaller than before began at zero again. */
 const added = (now: number, before: number): number =>
   Math.min(MOST_COUNTS, now >= before ? now - before : now)
+
+/** Sums belong to their count: if that began again, so did they. */
+function slowAdded(now: readonly [number, number], before: readonly [number, number]): Sample['slow'] {
+  const since = now[0] >= before[0] ? before : NO_SLOW
+  const count = Math.min(MOST_COUNTS, now[0] - since[0])
+  // No sample counts for more than ten times; a sum beyond that is damage.
+  return { count, sum: Math.min(MOST_SLOW * count, Math.max(-MOST_SLOW * count, now[1] - since[1])) }
+}
+
+function lineAdded(now: LineSums, before: LineSums): LineSums {
+  const since = now[0] >= before[0] ? before : NO_SUMS
+  const at = (index: 1 | 2 | 3 | 4): number => Math.min(MOST_SUM, Math.max(0, now[index] - since[index]))
+  return [Math.min(MOST_COUNTS, now[0] - since[0]), at(1), at(2), at(3), at(4)]
+}

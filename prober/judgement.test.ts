@@ -1,27 +1,30 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ProviderProbe } from '#contracts/catalog/provider.ts'
-import { newCounts, record } from '#contracts/telemetry/histogram.ts'
 import { encodeTelemetry } from '#contracts/telemetry/report.ts'
+import { NO_SUMS } from '#contracts/telemetry/line.ts'
 import { OUTCOMES, type OutcomeClass } from '#contracts/telemetry/outcome.ts'
-import type { WeightTable } from '#contracts/weights/table.ts'
+import { openTable, signTable, type WeightTable } from '#contracts/weights/table.ts'
 import { Consumer } from './consume.ts'
 import { Judgement } from './judgement.ts'
+import { decodeMemory, encodeMemory } from './judgement/memory.ts'
 import type { Sample } from './judgement/window.ts'
 import type { RosterEntry } from './probe/plan.ts'
 
 type Counts = Partial<Record<OutcomeClass, number>>
 
-function sample(provider: string, counts: Counts, firstMs: readonly number[] = [], node = 'n'): Sample {
-  const first = newCounts()
-  for (const ms of firstMs) record(first, ms)
+/** @param firsts how many first contents came, as slow as ever. */
+function sample(provider: string, counts: Counts, firsts = 0, node = 'n'): Sample {
   return {
     node,
     provider,
     model: 'm',
+    credential: 'c',
     mode: 'sse',
     outcomes: OUTCOMES.map((outcome) => counts[outcome] ?? 0),
-    firstMs: first,
+    slow: { count: firsts, sum: 0 },
+    line: NO_SUMS,
+    waiting: 0,
   }
 }
 
@@ -64,6 +67,7 @@ function judging(roster: readonly RosterEntry[] = [entry('a'), entry('b')]) {
   return { judgement, time, second, factor, calibrate }
 }
 
+const KEY = new Uint8Array(32)
 const table = (entries: WeightTable['entries']): WeightTable => ({
   v: 1,
   epoch: 1,
@@ -77,7 +81,7 @@ describe('Judgement', () => {
   test('takes a provider that fails out, lists it first and leaves the other alone', () => {
     const { judgement, time, second, factor } = judging()
     for (let passed = 0; passed < 5; passed++) second({ fault: 10 })
-    expect(judgement.entries(time.now)[0]).toMatchObject({ provider: 'a', factor: 0.001 })
+    expect(judgement.entries(time.now)[0]).toMatchObject({ provider: 'a', factor: 0 })
     expect(judgement.entries(time.now)[0]?.reason).toMatch(/^down for \d+ s: error rate/)
     expect(factor('b')).toBe(1)
   })
@@ -92,16 +96,16 @@ describe('Judgement', () => {
   test('does not take the last provider of a model out', () => {
     const { second, factor } = judging([entry('a', { routes: ['alone'] }), entry('b')])
     for (let passed = 0; passed < 10; passed++) second({ fault: 10 })
-    expect(factor('a')).toBeGreaterThan(0.001)
+    expect(factor('a')).toBeGreaterThan(0)
   })
 
   test('blames the node, not the provider, when one of three cannot reach it', () => {
     const { judgement, time, factor } = judging()
     for (let passed = 0; passed < 20; passed++) {
       time.now += 1_000
-      judgement.observe(sample('a', { success: 10 }, [], 'n'), time.now)
-      judgement.observe(sample('a', { success: 10 }, [], 'o'), time.now)
-      judgement.observe(sample('a', { fault: 5 }, [], 'cut-off'), time.now)
+      judgement.observe(sample('a', { success: 10 }, 0, 'n'), time.now)
+      judgement.observe(sample('a', { success: 10 }, 0, 'o'), time.now)
+      judgement.observe(sample('a', { fault: 5 }, 0, 'cut-off'), time.now)
       judgement.step(time.now)
     }
     expect(factor('a')).toBe(1)
@@ -118,7 +122,7 @@ describe('Judgement', () => {
     judgement.probed('a', 'm', { outcome: 'success', ms: 100 }, time.now)
     for (let passed = 0; passed < 4; passed++) second({})
     expect(probe()).toBe(1)
-    expect(factor('a')).toBe(0.001)
+    expect(factor('a')).toBe(0)
     judgement.probed('a', 'm', { outcome: 'success', ms: 100 }, time.now)
     judgement.step(time.now)
     expect(factor('a')).toBe(0.05)
@@ -127,11 +131,12 @@ describe('Judgement', () => {
   test('is not misled by long answers that began before the trouble and end in it', () => {
     const { judgement, time, second, factor } = judging()
     for (let passed = 0; passed < 5; passed++) second({ fault: 10 })
-    expect(factor('a')).toBe(0.001)
-    time.now += 1_000
-    judgement.observe(sample('a', { success: 9 }, [30_000, 30_000, 40_000]), time.now)
-    expect(factor('a')).toBe(0.001)
-    judgement.observe(sample('a', { success: 2 }, [300, 300]), time.now)
+    expect(factor('a')).toBe(0)
+    time.now += 3_000
+    // Ended, but not begun: first contents are what counts.
+    judgement.observe(sample('a', { success: 9 }), time.now)
+    expect(factor('a')).toBe(0)
+    judgement.observe(sample('a', {}, 2), time.now)
     expect(factor('a')).toBe(0.05)
   })
 
@@ -157,6 +162,39 @@ describe('Judgement', () => {
     expect(judgement.size).toBe(2)
   })
 
+  test('probes a provider that two requests in the fleet wait for, before anything has failed', () => {
+    const { judgement, time, calibrate } = judging()
+    const asked = (): readonly string[] =>
+      judgement.takeProbes(time.now, 8).map(({ entry: { provider }, why }) => `${provider} ${why}`)
+    calibrate()
+    judgement.observe({ ...sample('a', {}), waiting: 1 }, time.now)
+    expect(asked()).toEqual([])
+    judgement.observe({ ...sample('a', {}, 0, 'other'), waiting: 1 }, time.now)
+    expect(asked()).toEqual(['a suspect'])
+  })
+
+  test('does not hold it against a provider that it keeps a limit, but tells the limit', () => {
+    const { judgement, time, second, factor } = judging()
+    for (let passed = 0; passed < 20; passed++) second({ success: 10, throttled: 10 })
+    expect(factor('a')).toBe(1)
+    const cap = (): number | undefined =>
+      judgement.entries(time.now).find(({ provider }) => provider === 'a')?.detail?.cap
+    expect(cap()).toBeGreaterThan(8)
+    expect(cap()).toBeLessThan(10)
+    // Forgotten once nothing is refused any more and it has grown far beyond what is asked.
+    for (let passed = 0; passed < 40; passed++) second({ success: 10 })
+    expect(cap()).toBeUndefined()
+  })
+
+  test('tells what stands behind each factor', () => {
+    const { judgement, time, second } = judging()
+    for (let passed = 0; passed < 5; passed++) second({ fault: 10 })
+    const [worst] = judgement.entries(time.now)
+    expect(worst?.detail).toMatchObject({ state: 'down', errorsOfBest: 0, slownessOfAll: 1, usual: {} })
+    expect(worst?.detail?.errors).toBeGreaterThan(0.3)
+    expect(worst?.detail?.rate).toBeGreaterThan(5)
+  })
+
   test('goes on from a published table, which counts less the older it is', () => {
     const at = (ageMs: number): number => {
       const judgement = new Judgement(() => 0.5)
@@ -164,8 +202,8 @@ describe('Judgement', () => {
       return judgement.entries(0)[0]?.factor ?? Number.NaN
     }
     expect(at(0)).toBe(0.2)
-    expect(at(30_000)).toBeCloseTo(0.6)
-    expect(at(60_000)).toBe(1)
+    expect(at(30_000)).toBeCloseTo(1 - 0.8 / Math.E, 4)
+    expect(at(600_000)).toBe(1)
     expect(at(-5_000)).toBe(0.2)
   })
 
@@ -199,6 +237,9 @@ describe('Judgement', () => {
       outcomes: fc.array(number, { maxLength: 20 }),
       firstMs: fc.array(number, { maxLength: 20 }),
       totalMs: fc.constant<number[]>([]),
+      slow: fc.tuple(number, fc.double({ noNaN: true, noDefaultInfinity: true })),
+      line: fc.tuple(number, number, number, number, number),
+      waiting: number,
     })
     fc.assert(
       fc.property(
@@ -221,14 +262,13 @@ describe('Judgement', () => {
             })
             for (const one of consumer.accept(text, now).samples) judgement.observe(one, now)
             judgement.step(now)
-            for (const { factor, reason } of judgement.entries(now)) {
-              expect(factor).toBeGreaterThan(0)
-              expect(factor).toBeLessThanOrEqual(1)
-              expect(reason).not.toMatch(/NaN|Infinity|undefined/)
-            }
+            const entries = judgement.entries(now)
+            for (const { reason } of entries) expect(reason).not.toMatch(/NaN|Infinity|undefined/)
+            expect(openTable(signTable(table(entries), KEY), KEY)).toMatchObject({ ok: true })
           })
           expect(consumer.garbage).toBe(0)
-          expect(JSON.stringify(judgement.memory())).not.toMatch(/null/)
+          const memory = encodeMemory({ writtenAt: 0, entries: judgement.memory() })
+          expect(decodeMemory(memory)).toMatchObject({ ok: true })
         },
       ),
     )

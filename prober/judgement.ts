@@ -4,9 +4,14 @@
  * No I/O, no clock and no dice of its own: the same calls at the same times make the same table. It holds
  * what `window`, `score`, `damp` and `probe/plan` compute, by deployment.
  */
-import { relaxedFactor, type WeightEntry, type WeightTable } from '#contracts/weights/table.ts'
 import {
-  DOWN_FACTOR,
+  relaxedFactor,
+  type WeightDetail,
+  type WeightEntry,
+  type WeightTable,
+} from '#contracts/weights/table.ts'
+import { noteCapacity, stepCapacity, UNLIMITED, type Capacity } from './judgement/capacity.ts'
+import {
   newHealth,
   overloaded,
   probed,
@@ -19,9 +24,10 @@ import {
 import { faultsApart, noteNode, type NodeRows } from './judgement/isolation.ts'
 import type { Remembered } from './judgement/memory.ts'
 import { scoreAll } from './judgement/peers.ts'
-import { read } from './judgement/score.ts'
+import { read, type Score } from './judgement/score.ts'
+import { areWaiting, noteWaiting, type WaitingRows } from './judgement/waiting.ts'
 import {
-  begunWithin,
+  answersOf,
   forgetIncident,
   newWindow,
   observe,
@@ -30,6 +36,7 @@ import {
   verdictsOf,
 } from './judgement/window.ts'
 import type { ProbeResult, Sample, Window } from './judgement/window.ts'
+import { OUTCOMES } from '#contracts/telemetry/outcome.ts'
 import { ended, newPlan, started, THIN_FACTOR, timeoutOf, whyProbe } from './probe/plan.ts'
 import type { DueProbe, Plan, RosterEntry } from './probe/plan.ts'
 
@@ -40,9 +47,12 @@ type Deployment = {
   window: Window
   health: Health
   plan: Plan
-  trouble: string
+  capacity: Capacity
+  /** Of the last step; null: it is new. */
+  score: Score | null
   isSuspect: boolean
   readonly nodes: NodeRows
+  readonly waiting: WaitingRows
 }
 
 /** More deployments than any installation has; beyond it telemetry is damaged or forged, and ignored. */
@@ -53,6 +63,8 @@ const FORGET_MS = 3_600_000
 const UNANSWERED_MS = 1_500
 /** So many times slower than usual and rising is suspicious. */
 const SLOWING = 1.5
+/** What still arrives this soon after it went down was asked for before, in milliseconds. */
+const LATE_MS = 2_000
 /** Silence is suspicious when so many attempts should have ended since the last, … */
 const MISSED_ATTEMPTS = 5
 /** … and for this long, while others were heard. */
@@ -77,6 +89,13 @@ export class Judgement {
     const deployment = this.#find(sample.provider, sample.model, now)
     if (deployment === null) return
     const verdicts = verdictsOf(sample.outcomes)
+    this.#noteCapacity(deployment, sample, now)
+    noteWaiting(
+      deployment.waiting,
+      `${sample.node}\n${sample.credential}\n${sample.mode}`,
+      sample.waiting,
+      now,
+    )
     noteNode(deployment.nodes, sample.node, verdicts, now)
     // A node that cannot reach what the others reach has a problem of its own.
     if (faultsApart(deployment.nodes, sample.node, now)) return
@@ -84,10 +103,12 @@ export class Judgement {
     deployment.window = observe(before, sample, health.state === 'healthy', now)
     if (verdicts.overloads > 0) deployment.health = overloaded(deployment.health, now)
     // Answers that began before it went down say nothing about now, though many end long after.
-    const answers = health.state === 'down' ? begunWithin(sample, now - health.since) : verdicts.answered
+    const isLate = health.state === 'down' && now - health.since < LATE_MS
+    const answers = isLate ? 0 : health.state === 'down' ? answersOf(sample) : verdicts.answered
     this.#setHealth(deployment, served(deployment.health, answers, verdicts.faults, now))
     if (verdicts.faults > 0 && now - deployment.window.lastSuccessAt > UNANSWERED_MS)
       deployment.isSuspect = true
+    if (sample.waiting > 0 && areWaiting(deployment.waiting, now)) deployment.isSuspect = true
     // Traffic may be too thin to say it soon enough; once the factor is low, probes come by themselves.
     if (health.factor >= THIN_FACTOR && isSlowing(before, deployment.window, now)) deployment.isSuspect = true
   }
@@ -126,7 +147,8 @@ export class Judgement {
     deployments.forEach((deployment, at) => {
       const score = scores[at]
       if (score === undefined) return
-      deployment.trouble = score.trouble
+      deployment.score = score
+      deployment.capacity = stepCapacity(deployment.capacity, now)
       this.#setHealth(deployment, step(deployment.health, score, now))
     })
   }
@@ -154,11 +176,12 @@ export class Judgement {
   /** @returns the table's entries, worst first. */
   entries(now: number): readonly WeightEntry[] {
     return [...this.#deployments.values()]
-      .map(({ provider, model, health, trouble }) => ({
-        provider,
-        model,
-        factor: Math.max(DOWN_FACTOR, Math.round(health.factor * 10_000) / 10_000),
-        reason: reasonOf(health, trouble, now),
+      .map((deployment) => ({
+        provider: deployment.provider,
+        model: deployment.model,
+        factor: rounded(deployment.health.factor),
+        reason: reasonOf(deployment.health, deployment.score?.trouble ?? '', now),
+        ...detailOf(deployment, now),
       }))
       .toSorted((a, b) => a.factor - b.factor)
   }
@@ -177,7 +200,7 @@ export class Judgement {
 
   /** Goes on from what was remembered so long ago, where nothing better is known by now. */
   recall(memory: readonly Remembered[], ageMs: number, now: number): void {
-    for (const { provider, model, errors, slowness, usual } of memory) {
+    for (const { provider, model, errors, slowness, usual, usualProbe } of memory) {
       const deployment = this.#find(provider, model, now)
       if (deployment === null || deployment.window.errors.count > 0) continue
       const since = { at: now - Math.max(0, ageMs) }
@@ -188,20 +211,21 @@ export class Judgement {
         usual: {
           json: { ...usual.json, ...since },
           sse: { ...usual.sse, ...since },
-          probe: { ...usual.probe, ...since },
         },
+        usualProbe: { ...usualProbe, ...since },
       }
     }
   }
 
   memory(): readonly Remembered[] {
     return [...this.#deployments.values()].map(
-      ({ provider, model, window: { errors, slowness, usual } }) => ({
+      ({ provider, model, window: { errors, slowness, usual, usualProbe } }) => ({
         provider,
         model,
         errors,
         slowness,
         usual,
+        usualProbe,
       }),
     )
   }
@@ -237,12 +261,20 @@ export class Judgement {
       window: newWindow(now),
       health: newHealth(now),
       plan: newPlan(now, this.#random),
-      trouble: '',
+      capacity: UNLIMITED,
+      score: null,
       isSuspect: false,
       nodes: new Map(),
+      waiting: new Map(),
     }
     this.#deployments.set(name, deployment)
     return deployment
+  }
+
+  #noteCapacity(deployment: Deployment, { outcomes }: Sample, now: number): void {
+    const all = outcomes.reduce((sum, count) => sum + count, 0)
+    const refused = outcomes[THROTTLED] ?? 0
+    if (all > 0) deployment.capacity = noteCapacity(deployment.capacity, refused, all - refused, now)
   }
 
   #setHealth(deployment: Deployment, health: Health): void {
@@ -251,6 +283,36 @@ export class Judgement {
     }
     deployment.health = health
   }
+}
+
+const THROTTLED = OUTCOMES.indexOf('throttled')
+
+/** Few digits are enough, and a table of many deployments is long. */
+const rounded = (value: number): number => Math.round(value * 10_000) / 10_000
+
+function detailOf(
+  { health, score, capacity, window }: Deployment,
+  now: number,
+): Readonly<{ detail?: WeightDetail }> {
+  if (score === null) return {}
+  const { reading, reference, floor } = score
+  const [json, sse] = [window.usual.json.line, window.usual.sse.line]
+  const detail: WeightDetail = {
+    state: health.state,
+    stateMs: Math.max(0, Math.round(now - health.since)),
+    errors: rounded(reading.errors),
+    errorsOfBest: rounded(reference.errors),
+    slowness: rounded(reading.slowness),
+    slownessOfAll: rounded(reference.slowness),
+    floor: rounded(floor),
+    rate: rounded(reading.rate),
+    ...(capacity.limit < Infinity ? { cap: rounded(capacity.limit) } : {}),
+    usual: {
+      ...(json === null ? {} : { json: { t0: rounded(json.t0), perK: rounded(json.perK) } }),
+      ...(sse === null ? {} : { sse: { t0: rounded(sse.t0), perK: rounded(sse.perK) } }),
+    },
+  }
+  return { detail }
 }
 
 const nameOf = (provider: string, model: string): string => `${provider}/${model}`

@@ -4,6 +4,7 @@ import { ManualClock } from '#contracts/process/clock.ts'
 import { silentLogger } from '#contracts/process/logger.ts'
 import { openTable, WEIGHTS_REGISTER, type WeightEntry, type WeightTable } from '#contracts/weights/table.ts'
 import type { Remembered } from './judgement/memory.ts'
+import { learnLine } from './judgement/estimate.ts'
 import { newWindow } from './judgement/window.ts'
 import { Publisher, readLast } from './publish.ts'
 
@@ -11,8 +12,9 @@ const KEY = new Uint8Array(32).fill(1)
 const ENTRIES: readonly WeightEntry[] = [{ provider: 'p', model: 'm', factor: 0.5, reason: 'slow' }]
 
 function remembered(model = 'm'): Remembered {
-  const { errors, slowness, usual } = newWindow(0)
-  return { provider: 'p', model, errors, slowness, usual: { ...usual, sse: { logMs: 5, weight: 40, at: 0 } } }
+  const { errors, slowness, usual, usualProbe } = newWindow(0)
+  const sse = learnLine(usual.sse, [40, 20, 10, 8_000, 4_000], true, 0)
+  return { provider: 'p', model, errors, slowness, usual: { ...usual, sse }, usualProbe }
 }
 
 function publishing() {
@@ -45,7 +47,7 @@ describe('Publisher', () => {
       [4, 1],
       [4, 2],
     ])
-    expect(heard[0]).toMatchObject({ validForMs: 15_000, entries: ENTRIES })
+    expect(heard[0]).toMatchObject({ validForMs: 3_500, entries: ENTRIES })
   })
 
   test('writes the register every five seconds at most', async () => {
@@ -66,7 +68,7 @@ describe('Publisher', () => {
     await publisher.leave(7, ENTRIES, () => [remembered()])
     const left = await readLast(bus, KEY, silentLogger)
     expect(left.table).toMatchObject({ epoch: 7, seq: 1, entries: ENTRIES })
-    expect(left.memory).toEqual({ v: 1, writtenAt: clock.now(), entries: [remembered()] })
+    expect(left.memory).toEqual({ v: 2, writtenAt: clock.now(), entries: [remembered()] })
   })
 
   test('finds nothing where nothing was left, and takes no table with a foreign signature', async () => {
@@ -80,7 +82,11 @@ describe('Publisher', () => {
 
   test('goes on without a memory that is damaged', async () => {
     const { bus } = publishing()
-    for (const text of ['garbage', '{"v":1,"writtenAt":0,"entries":[{"provider":"p"}]}']) {
+    for (const text of [
+      'garbage',
+      '{"v":2,"writtenAt":0,"entries":[{"provider":"p"}]}',
+      '{"v":1,"writtenAt":0,"entries":[]}',
+    ]) {
       await bus.registers.put('prober-memory', text, 'any')
       expect((await readLast(bus, KEY, silentLogger)).memory).toBeNull()
     }

@@ -15,8 +15,8 @@ import {
 import { decodeMemory, encodeMemory, type Memory, type Remembered } from './judgement/memory.ts'
 
 export const PUBLISH_INTERVAL_MS = 1_000
-/** Fifteen tables may be lost before a node begins to let go of the last one. */
-const VALID_FOR_MS = 15_000
+/** Three tables may be lost before a node begins to let go of the last one. */
+const VALID_FOR_MS = 3_500
 const MEMORY_KEY = 'prober-memory'
 const STORE_TABLE_MS = 5_000
 const STORE_MEMORY_MS = 15_000

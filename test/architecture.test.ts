@@ -142,7 +142,7 @@ describe('the check', () => {
     [
       'pure is pure',
       'a pure file that lost its claim',
-      { 'data-plane/routing/rank.ts': 'export const rank = 1' },
+      { 'data-plane/routing/resolve.ts': 'export const resolve = 1' },
     ],
     [
       'time and chance are arguments',

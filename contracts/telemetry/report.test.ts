@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isProviderFault, outcomeIndex, OUTCOMES } from './outcome.ts'
-import { decodeTelemetry, encodeTelemetry, type TelemetryReport } from './report.ts'
+import { decodeTelemetry, encodeTelemetry, type TelemetryReport, type TelemetrySeries } from './report.ts'
 
 const report: TelemetryReport = {
   v: 1,
@@ -32,6 +32,21 @@ describe('a telemetry report', () => {
     expect(decodeTelemetry(encodeTelemetry(report))).toEqual({ ok: true, value: report })
   })
 
+  test('may be a short one: what the prober judges by, without histograms', () => {
+    const [{ firstMs: _, totalMs: __, ...short }] = report.series as [TelemetrySeries]
+    const text = changed({
+      v: 2,
+      series: [{ ...short, slow: [3, -0.5], line: [3, 1, 0.5, 300, 120], waiting: 2 }],
+    })
+    expect(decodeTelemetry(text)).toMatchObject({ ok: true, value: { v: 2, series: [{ slow: [3, -0.5] }] } })
+  })
+
+  test('of a build that knew no more than histograms is read', () => {
+    expect(isRead(JSON.stringify(report))).toBe(true)
+    expect(isRead(changed({ v: 2 }))).toBe(true)
+    expect(isRead(changed({ v: 3 }))).toBe(false)
+  })
+
   test('may have outcomes that this build does not know yet, at the end', () => {
     expect(isRead(series({ outcomes: Array.from({ length: OUTCOMES.length + 3 }, () => 1) }))).toBe(true)
   })
@@ -39,7 +54,7 @@ describe('a telemetry report', () => {
   test.each<[string, string]>([
     ['nothing', ''],
     ['null', 'null'],
-    ['another version', changed({ v: 2 })],
+    ['another version', changed({ v: 3 })],
     ['a sequence of zero', changed({ seq: 0 })],
     ['no node', changed({ node: undefined })],
     ['negative drops', changed({ dropped: -1 })],

@@ -9,14 +9,38 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.ts'
 
+const Line = z.object({ t0: z.number().positive(), perK: z.number().nonnegative() })
+
+/** What stands behind a factor. Optional as a whole: readers and writers of earlier tables know only factors. */
+const Detail = z.object({
+  state: z.enum(['healthy', 'degraded', 'down', 'recovering']),
+  /** Since when, in milliseconds before the table. */
+  stateMs: z.number().nonnegative(),
+  /** Mean badness of an attempt in the fleet (1: all failed), and of the best peer. */
+  errors: z.number(),
+  errorsOfBest: z.number(),
+  /** Times its usual time, and what is common to all peers. */
+  slowness: z.number().positive(),
+  slownessOfAll: z.number().positive(),
+  /** What even a bad deployment keeps. */
+  floor: z.number().min(0).max(1),
+  /** Attempts a second over the fleet, lately. */
+  rate: z.number().nonnegative(),
+  /** Attempts a second it was seen to accept, where it refuses more and no header says so. */
+  cap: z.number().nonnegative().optional(),
+  /** Usual time to the first content by kind of answer, once it is known. */
+  usual: z.object({ json: Line.optional(), sse: Line.optional() }),
+})
+
 const Entry = z.object({
   provider: z.string(),
   /** Upstream model. */
   model: z.string(),
-  /** Multiplies the operator weight. */
+  /** Multiplies the operator weight; 0: out of service. */
   factor: z.number().min(0).max(1),
   /** One line for people: why the factor is what it is. */
   reason: z.string(),
+  detail: Detail.optional(),
 })
 
 const Table = z.object({
@@ -31,6 +55,7 @@ const Table = z.object({
   entries: z.array(Entry).max(100_000),
 })
 
+export type WeightDetail = Readonly<z.infer<typeof Detail>>
 export type WeightEntry = Readonly<z.infer<typeof Entry>>
 export type WeightTable = Readonly<Omit<z.infer<typeof Table>, 'entries'>> &
   Readonly<{ entries: readonly WeightEntry[] }>
@@ -68,12 +93,18 @@ export function isNewer(
   return held === null || next.epoch > held.epoch || (next.epoch === held.epoch && next.seq > held.seq)
 }
 
-/** Over this time an expired factor walks back to 1, in milliseconds. */
-export const RELAX_MS = 30_000
+/** An expired factor lets go by e in this time, in milliseconds: a silent prober loses its say. */
+export const FADE_MS = 15_000
+
+/** @returns how much a table still says: 1 while it is valid, then less and less. */
+export function sayOf(ageMs: number, validForMs: number): number {
+  const over = ageMs - validForMs
+  return over <= 0 ? 1 : Math.exp(-over / FADE_MS)
+}
+
+/** @returns the factor as it counts while its table still says so much. */
+export const relaxedTo = (factor: number, say: number): number => factor + (1 - factor) * (1 - say)
 
 /** @param ageMs since the table was received. @returns the factor as it counts now. */
-export function relaxedFactor(factor: number, ageMs: number, validForMs: number): number {
-  const over = ageMs - validForMs
-  if (over <= 0) return factor
-  return over >= RELAX_MS ? 1 : factor + ((1 - factor) * over) / RELAX_MS
-}
+export const relaxedFactor = (factor: number, ageMs: number, validForMs: number): number =>
+  relaxedTo(factor, sayOf(ageMs, validForMs))

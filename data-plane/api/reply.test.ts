@@ -6,7 +6,7 @@ import type { Problem } from '#contracts/errors.ts'
 import { openaiErrorBody } from '#contracts/http/openai-error.ts'
 import type { AnswerHead } from '#data-plane/upstream/downstream.ts'
 import { eventually } from '#test/eventually.ts'
-import { deployment } from '#test/fakes/deployment.ts'
+import { deployment, lane } from '#test/fakes/deployment.ts'
 import { Reply } from './reply.ts'
 import type { Tongue } from './inquiry.ts'
 import { GEMINI_ARRAY, TONGUE } from './tongues.ts'
@@ -53,6 +53,7 @@ const HEAD: AnswerHead = {
   contentType: 'text/event-stream',
   length: null,
   deployment: deployment('a'),
+  lane: lane(),
   attempt: 1,
   passed: ['openai-version', '1'],
   warnings: [],

@@ -12,27 +12,25 @@ import { readCredential, type Authenticator } from '../admission/principal.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { Notes } from '../notes/notes.ts'
 import { diceOf } from '../routing/dice.ts'
-import type { WeightFactors } from '../routing/factors.ts'
-import { rank } from '../routing/rank.ts'
+import type { Pick } from '../routing/rank/pick.ts'
 import { resolveModel } from '../routing/resolve.ts'
 import type { Lane, Principal, Route, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import type { SnapshotHolder } from '../sync/holder.ts'
 import type { AnswerHead } from '../upstream/downstream.ts'
 import { runPlan, type AttemptRecord, type PlanResult } from '../upstream/failover.ts'
-import type { Health } from '../upstream/health.ts'
+import type { Health } from '../upstream/health/health.ts'
 import type { Pools } from '../upstream/pools.ts'
 import { readBody } from './body.ts'
 import { findOwner } from './calls/owners.ts'
 import type { Call, Inquiry, LocalAnswer } from './inquiry.ts'
 import { problemOf } from './problem-of.ts'
 import { Reply } from './reply.ts'
-import { findSession, sessionId, settleSession, type Session } from './session.ts'
+import { findSession, preferenceOf, sessionId, settleSession, type Session } from './session.ts'
 
 export type InferencePorts = Readonly<{
   holder: SnapshotHolder
   authenticator: Authenticator
-  factors: WeightFactors
   health: Health
   pools: Pools
   sessions: SessionStore
@@ -50,7 +48,7 @@ export type InferencePorts = Readonly<{
   /** From the request's arrival until its answer must have begun, in milliseconds. */
   requestTimeoutMs: number
   /** The counters of attempts: outcomes by credential, first and total times. */
-  onFirst: (lane: Lane, firstMs: number) => void
+  onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
   onAttempt: (record: AttemptRecord, stream: boolean) => void
   /** Told once a request: the status the client saw (499: it had left). */
   onSettled: (status: number) => void
@@ -66,6 +64,10 @@ type Exchange = Readonly<{
   route: Route
   session: Session | null
   seed: number
+  /** Length of the request's body. */
+  bytes: number
+  /** The first choice made for it, once there is one. */
+  choice: { first: Pick | null }
 }>
 
 /** nginx's status for "the client closed the connection": for our own books, never sent. */
@@ -127,15 +129,9 @@ async function serve(
   if (local !== null) return tellLocally(reply, snapshot, local)
   const recalled = inquiry.value.recall(deployments)
   if (recalled !== null) await recalled
-  const named = sessionId(headers[names.SESSION_ID])
-  const session =
-    named === null
-      ? null
-      : await findSession(
-          ports.sessions,
-          { key: principal.value.keyId, model: route.model, session: named },
-          route,
-        )
+  const named = sessionId(headers)
+  const scope = { key: principal.value.keyId, model: route.model }
+  const session = named === null ? null : await findSession(ports.sessions, { ...scope, session: named })
   const exchange = {
     reply,
     requestId,
@@ -145,7 +141,8 @@ async function serve(
     route,
     session,
   }
-  return run(ports, { ...exchange, seed: ports.seed() })
+  const bytes = body.value.length
+  return run(ports, { ...exchange, seed: ports.seed(), bytes, choice: { first: null } })
 }
 
 function tellLocally(
@@ -187,26 +184,31 @@ async function routeToOwner(
   return err({ code: 'response_not_found', param: 'previous_response_id', message })
 }
 
+/** Bytes of a request body for a thousand tokens, about; nobody counts them ahead. */
+const BYTES_PER_KILOTOKEN = 4_000
+/** Images travel in the body, too, and cost no time by the byte. */
+const LARGEST_SIZE = 100
+
 async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const { reply, inquiry, route, session, seed } = exchange
-  const now = ports.clock.monotonic()
-  const plan = rank(route.candidates, {
-    standing: ({ deployment }) => ({
-      factor: ports.factors.of(deployment.slot, now),
-      ejected: ports.health.isEjected(deployment, now),
-    }),
-    random: diceOf(seed),
-    sticky: session?.preferred ?? null,
-  })
-  if (!plan.ok) return { code: 'no_candidates' }
+  const { reply, inquiry, route, session, seed, bytes, choice } = exchange
   reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, {
-    plan: plan.value,
+    candidates: route.candidates,
+    taste: route.strategy,
+    region: route.region,
+    session: session === null ? null : preferenceOf(session),
+    credential: session?.binding?.credential ?? null,
+    ask: {
+      mode: inquiry.stream ? 'sse' : 'json',
+      size: Math.min(LARGEST_SIZE, bytes / BYTES_PER_KILOTOKEN),
+    },
+    dice: diceOf(seed),
     stream: inquiry.stream,
     prepare: (deployment) => inquiry.prepare(deployment),
     dropState: () => inquiry.dropState(),
     timeoutMs: ports.requestTimeoutMs,
     client: reply,
+    onPick: (pick) => void (choice.first ??= pick),
     onFirst: ports.onFirst,
     onAttempt: (record) => ports.onAttempt(record, inquiry.stream),
   })
@@ -217,9 +219,9 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
 function answerHeaders(
   ports: InferencePorts,
   exchange: Exchange,
-  { deployment, attempt, warnings }: AnswerHead,
+  { deployment, lane, attempt, warnings }: AnswerHead,
 ): string[] {
-  const { snapshot, session, route } = exchange
+  const { snapshot, session, choice } = exchange
   const headers = [
     names.PROVIDER,
     deployment.provider,
@@ -232,7 +234,8 @@ function answerHeaders(
   ]
   if (warnings.length > 0) headers.push(names.WARNINGS, warningsHeader(warnings))
   if (session !== null) {
-    headers.push(names.SESSION, settleSession(ports.sessions, session, route, deployment.id, attempt))
+    const answered = { deployment: deployment.id, credential: lane.credential, attempt }
+    headers.push(names.SESSION, settleSession(ports.sessions, session, choice.first, answered))
   }
   return headers
 }
@@ -251,7 +254,7 @@ function tell(reply: Reply, { snapshot }: Exchange, result: PlanResult): Problem
   }
   const last = result.failures.at(-1)
   if (last !== undefined && last.status > 0) about.push(names.UPSTREAM_STATUS, String(last.status))
-  reply.fail(result.paced && last === undefined ? PACED : problemOf(result.failures), about)
+  reply.fail(last === undefined ? unasked(result.refusal) : problemOf(result.failures), about)
   return null
 }
 
@@ -271,8 +274,21 @@ const warningsHeader = (warnings: readonly string[]): string =>
 /** Names can be megabytes long; an answer and a line in a log cannot. */
 const shortened = (model: string): string => (model.length > 200 ? `${model.slice(0, 200)}…` : model)
 
-/** This node's share of the providers' own rates is used up: a second later there is room again. */
-const PACED: Problem = { code: 'rate_limit_exceeded', retryAfterMs: 1_000 }
+/** When nobody was asked and nobody can say how long that will be so, in milliseconds. */
+const UNASKED_MS = 1_000
+
+/** Nobody was asked: all are at their limits, which pass, or none is in use. */
+function unasked(refusal: Extract<PlanResult, { kind: 'exhausted' }>['refusal']): Problem {
+  const retryAfterMs = refusal?.waitMs ?? UNASKED_MS
+  switch (refusal?.why) {
+    case 'limited':
+      return { code: 'rate_limit_exceeded', retryAfterMs }
+    case 'busy':
+      return { code: 'upstream_overloaded', retryAfterMs }
+    default:
+      return { code: 'no_candidates', retryAfterMs }
+  }
+}
 
 function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {
   const { requestId, principal, inquiry, snapshot, seed } = exchange

@@ -1,44 +1,113 @@
 /**
- * The session of a request: which deployment it prefers, and how the answer says what became of that.
+ * The session of a request: where it is kept, what that means for the choice, and how the answer says what
+ * became of it.
  */
-import type { Route } from '../routing/snapshot.ts'
-import { rendezvous } from '../routing/stick.ts'
+import type { IncomingHttpHeaders } from 'node:http'
+import { SESSION_ID } from '#contracts/http/headers.ts'
+import type { CredentialId } from '#contracts/ids.ts'
+import type { Pick } from '../routing/rank/pick.ts'
+import type { Preference } from '../routing/rank/session.ts'
+import type { Scored } from '../routing/rank/standing.ts'
+import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
 
 /** Longer ids are cut off by proxies sooner or later; real ones are UUIDs. */
 const LONGEST_ID = 256
+/**
+ * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
+ * without), and servers that know affinity by this name.
+ */
+const SESSION_HEADERS = [
+  SESSION_ID,
+  'x-claude-code-session-id',
+  'session-id',
+  'session_id',
+  'x-session-affinity',
+]
 
 export type Session = Readonly<{
   scope: SessionScope
-  /** Where it was last served; null: not known. */
-  bound: string | null
-  /** What it prefers now. */
-  preferred: string | null
+  /** Null: not known. */
+  binding: Binding | null
+  /** Its state is kept where it is bound: there, or an error. */
+  isRequired: boolean
 }>
 
 /** @returns null for a request without a usable session id. */
-export function sessionId(header: string | string[] | undefined): string | null {
-  return typeof header === 'string' && header !== '' && header.length <= LONGEST_ID ? header : null
+export function sessionId(headers: IncomingHttpHeaders): string | null {
+  for (const name of SESSION_HEADERS) {
+    const value = headers[name]
+    if (typeof value === 'string' && value !== '' && value.length <= LONGEST_ID) return value
+  }
+  return null
 }
 
-export async function findSession(store: SessionStore, scope: SessionScope, route: Route): Promise<Session> {
-  const bound = await store.find(scope)
-  return { scope, bound, preferred: bound ?? rendezvous(route.candidates, scope.session) }
+export async function findSession(store: SessionStore, scope: SessionScope): Promise<Session> {
+  const text = await store.find(scope)
+  return { scope, binding: text === null ? null : decodeBinding(text), isRequired: false }
 }
 
-/** @returns `bound`, `kept` or `moved:<reason>`, and remembers where the session is now. */
+/** A session that cannot be served anywhere else: an answer that is kept there is referred to. */
+export const requiredSession = (
+  scope: SessionScope,
+  deployment: string,
+  credential: CredentialId | null,
+): Session => ({ scope, binding: { deployment, credential, home: null }, isRequired: true })
+
+/** What the choice needs to know of it. */
+export const preferenceOf = ({ scope, binding, isRequired }: Session): Preference => ({
+  session: scope.session,
+  bound: binding?.deployment ?? null,
+  home: binding?.home ?? null,
+  isRequired,
+})
+
+/** Who answers, on which attempt. */
+export type Answered = Readonly<{ deployment: string; credential: CredentialId | null; attempt: number }>
+
+/**
+ * @param first the request's first choice: why the session is not where it was.
+ * @returns `bound`, `kept` or `moved:<reason>`, and remembers where the session is now.
+ */
 export function settleSession(
   store: SessionStore,
   session: Session,
-  route: Route,
-  answered: string,
-  attempt: number,
+  first: Pick | null,
+  answered: Answered,
 ): string {
-  store.bind(session.scope, answered)
-  if (session.bound === null) return 'bound'
-  if (session.bound === answered) return 'kept'
-  const candidate = route.candidates.find(({ deployment }) => deployment.id === session.bound)
-  if (candidate === undefined) return 'moved:gone'
-  if (candidate.weight <= 0) return 'moved:draining'
-  return attempt > 1 ? 'moved:failed' : 'moved:ejected'
+  const { word, binding } = settle(session.binding, first, answered)
+  store.bind(session.scope, encodeBinding(binding))
+  return word
+}
+
+/** Pure. */
+export function settle(
+  before: Binding | null,
+  first: Pick | null,
+  { deployment, credential, attempt }: Answered,
+): Readonly<{ word: string; binding: Binding }> {
+  const moved = (word: string, home: string | null): ReturnType<typeof settle> => ({
+    word,
+    binding: { deployment, credential, home: home === deployment ? null : home },
+  })
+  if (before === null) return moved('bound', first?.kind === 'chosen' ? first.preferred : null)
+  if (before.deployment === deployment) {
+    const key = before.credential === null || before.credential === credential ? 'kept' : 'moved:key'
+    return moved(key, before.home)
+  }
+  if (before.home === deployment) return moved('moved:returned', null)
+  const left = first?.scored.find(({ candidate }) => candidate.deployment.id === before.deployment)
+  // What is not there any more is no home to go back to.
+  if (left === undefined) return moved('moved:gone', null)
+  if (left.candidate.weight <= 0) return moved('moved:draining', null)
+  const wasTried = first?.kind === 'chosen' && first.chosen === left && attempt > 1
+  return moved(`moved:${wasTried ? 'failed' : reasonOf(left)}`, before.home ?? before.deployment)
+}
+
+function reasonOf({ standing: { out }, share, paced, factor }: Scored): string {
+  if (out === 'open' || out === 'trial') return 'ejected'
+  if (out !== null) return out
+  if (paced < 1) return 'paced'
+  if (factor > 0 && share === 0) return 'spilled'
+  return 'unwell'
 }

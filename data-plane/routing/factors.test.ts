@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { deploymentId, providerId } from '#contracts/ids.ts'
-import { RELAX_MS, type WeightEntry, type WeightTable } from '#contracts/weights/table.ts'
+import { FADE_MS, type WeightDetail, type WeightEntry, type WeightTable } from '#contracts/weights/table.ts'
 import { WeightFactors } from './factors.ts'
 import { Slots } from './slots.ts'
 
@@ -18,6 +18,17 @@ const table = (seq: number, entries: readonly WeightEntry[], epoch = 1): WeightT
   validForMs: 10_000,
   entries,
 })
+const DETAIL: WeightDetail = {
+  state: 'healthy',
+  stateMs: 0,
+  errors: 0,
+  errorsOfBest: 0,
+  slowness: 1,
+  slownessOfAll: 1,
+  floor: 0.03,
+  rate: 1,
+  usual: {},
+}
 const idOf = (provider: string, model: string) => deploymentId(providerId(provider), model)
 
 describe('factors', () => {
@@ -43,16 +54,44 @@ describe('factors', () => {
     factors.accept(table(1, [entry('a', 'm', 0.2)]), 1_000)
     const a = slots.of(idOf('a', 'm'))
     expect(factors.of(a, 11_000)).toBe(0.2)
-    expect(factors.of(a, 11_000 + RELAX_MS / 2)).toBeCloseTo(0.6)
-    expect(factors.of(a, 11_000 + RELAX_MS)).toBe(1)
+    expect(factors.of(a, 11_000 + FADE_MS)).toBeCloseTo(1 - 0.8 / Math.E)
+    expect(factors.of(a, 1e9)).toBe(1)
+    expect([factors.isFresh(11_000), factors.isFresh(11_000 + FADE_MS)]).toEqual([true, false])
     expect(factors.ageMs(11_000)).toBe(10_000)
   })
 
-  test('never reach zero: a table makes a deployment rare, it does not take it out', () => {
+  test('of what is out of service are zero, and come back by themselves when nobody renews them', () => {
     const slots = new Slots()
     const factors = new WeightFactors(slots)
     factors.accept(table(1, [entry('a', 'm', 0)]), 0)
-    expect(factors.of(slots.of(idOf('a', 'm')), 0)).toBe(0.001)
+    const a = slots.of(idOf('a', 'm'))
+    expect([factors.of(a, 0), factors.of(a, 10_000 + FADE_MS)]).toEqual([0, 1 - 1 / Math.E])
+  })
+
+  test('of a table without details say nothing about what is usual', () => {
+    const slots = new Slots()
+    const factors = new WeightFactors(slots)
+    factors.accept(table(1, [entry('a', 'm', 0.5)]), 0)
+    expect([factors.view(0)?.detail, factors.usual(0, 'sse'), factors.usual(7, 'sse')]).toEqual([
+      null,
+      null,
+      null,
+    ])
+  })
+
+  test('are one thing, habits another: what was said to be usual stays until something else is', () => {
+    const slots = new Slots()
+    const factors = new WeightFactors(slots)
+    const detailed = (usual: WeightDetail['usual']): WeightEntry => ({
+      ...entry('a', 'm', 1),
+      detail: { ...DETAIL, usual },
+    })
+    factors.accept(table(1, [detailed({ sse: { t0: 100, perK: 5 } })]), 0)
+    factors.accept(table(2, [detailed({ json: { t0: 900, perK: 0 } })]), 1_000)
+    expect([factors.usual(0, 'sse'), factors.usual(0, 'json')]).toEqual([
+      { t0: 100, perK: 5 },
+      { t0: 900, perK: 0 },
+    ])
   })
 
   test('are replaced by newer tables only, and as a whole', () => {

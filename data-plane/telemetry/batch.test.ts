@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { decodeTelemetry, encodeTelemetry } from '#contracts/telemetry/report.ts'
 import { Slots } from '../routing/slots.ts'
-import { REPORT_BYTES, toReports } from './batch.ts'
-import { Counters } from './counters.ts'
+import { REPORT_BYTES, toReports, toShortReports } from './batch.ts'
+import { Counters, type Ended } from './counters.ts'
+
+const ended = (outcome: number, firstMs: number, totalMs: number): Ended => ({
+  outcome,
+  firstMs,
+  slowness: null,
+  totalMs,
+  habit: null,
+})
 
 const header = { node: 'n', boot: 'b', seq: 5, dropped: 2 }
 
@@ -12,7 +20,7 @@ function busyCounters(lanes: number): Counters {
   const counters = new Counters(slots)
   for (let lane = 0; lane < lanes; lane++) {
     slots.of(`p\n${'模'.repeat(150)}${lane}\nc`)
-    for (let ms = 1; ms < 100_000; ms *= 1.03) counters.record(lane, 'json', 0, ms, ms * 2)
+    for (let ms = 1; ms < 100_000; ms *= 1.03) counters.record(lane, 'json', ended(0, ms, ms * 2))
   }
   return counters
 }
@@ -34,5 +42,22 @@ describe('toReports', () => {
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(REPORT_BYTES)
       expect(decodeTelemetry(text)).toEqual({ ok: true, value: report })
     }
+  })
+})
+
+describe('toShortReports', () => {
+  test('says nothing when there is nothing to say', () => {
+    expect(toShortReports(header, [])).toEqual([])
+  })
+
+  test('leaves the histograms out', () => {
+    const [report] = toShortReports(header, busyCounters(1).series())
+    expect(report).toMatchObject({
+      v: 2,
+      seq: 5,
+      series: [{ provider: 'p', waiting: 0, line: [0, 0, 0, 0, 0] }],
+    })
+    expect(encodeTelemetry(report!).length).toBeLessThan(1_000)
+    expect(decodeTelemetry(encodeTelemetry(report!))).toEqual({ ok: true, value: report })
   })
 })

@@ -2,8 +2,16 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '#contracts/process/clock.ts'
 import { decodeTelemetry, type TelemetryReport } from '#contracts/telemetry/report.ts'
 import { Slots } from '../routing/slots.ts'
-import { Counters } from './counters.ts'
+import { Counters, type Ended } from './counters.ts'
 import { Emitter } from './emit.ts'
+
+const ended = (outcome: number, firstMs: number, totalMs: number): Ended => ({
+  outcome,
+  firstMs,
+  slowness: null,
+  totalMs,
+  habit: null,
+})
 
 function emitting() {
   const slots = new Slots()
@@ -21,17 +29,18 @@ function emitting() {
       return bus.connected
     },
   }
-  const emitter = new Emitter({ bus, subject: 's', node: 'n', boot: 'b', counters, clock })
+  const beforeReport = (): void => undefined
+  const emitter = new Emitter({ bus, subject: 's', node: 'n', boot: 'b', counters, beforeReport, clock })
   return { emitter, counters, clock, reports, bus }
 }
 
 describe('Emitter', () => {
   test('sends only what changed, and cumulative counts', () => {
     const { emitter, counters, reports } = emitting()
-    counters.record(0, 'json', 0, 10, 20)
+    counters.record(0, 'json', ended(0, 10, 20))
     emitter.flush()
-    counters.record(0, 'json', 0, 10, 20)
-    counters.record(1, 'json', 0, 10, 20)
+    counters.record(0, 'json', ended(0, 10, 20))
+    counters.record(1, 'json', ended(0, 10, 20))
     emitter.flush()
     emitter.flush()
     expect(reports.map(({ seq }) => seq)).toEqual([1, 2, 3])
@@ -49,9 +58,9 @@ describe('Emitter', () => {
     const { emitter, counters, reports, bus } = emitting()
     emitter.flush()
     bus.connected = false
-    counters.record(0, 'json', 0, 10, 20)
+    counters.record(0, 'json', ended(0, 10, 20))
     emitter.flush()
-    counters.record(1, 'json', 0, 10, 20)
+    counters.record(1, 'json', ended(0, 10, 20))
     emitter.flush()
     bus.connected = true
     emitter.flush()
@@ -60,6 +69,26 @@ describe('Emitter', () => {
       [2, 2],
     ])
     expect(reports[1]?.series.map(({ model }) => model)).toEqual(['m', 'other'])
+  })
+
+  test('tells in between what changed since it was last told, in short', () => {
+    const { emitter, counters, reports } = emitting()
+    counters.record(0, 'json', ended(0, 10, 20))
+    emitter.pulse()
+    emitter.pulse()
+    counters.record(1, 'json', ended(0, 10, 20))
+    emitter.pulse()
+    emitter.flush()
+    expect(reports.map(({ v, seq }) => [v, seq])).toEqual([
+      [2, 1],
+      [2, 2],
+      [1, 3],
+    ])
+    expect(reports.map(({ series }) => series.map(({ model }) => model))).toEqual([
+      ['m'],
+      ['other'],
+      ['m', 'other'],
+    ])
   })
 
   test('sends an edge at once, and the same edge once a second', () => {
@@ -87,12 +116,12 @@ describe('Emitter', () => {
     beforeEach(() => vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
     afterEach(() => vi.useRealTimers())
 
-    test('reports every second, and once more when it stops', async () => {
+    test('reports in full every second, and once more when it stops', async () => {
       const { emitter, counters, reports } = emitting()
       emitter.start()
       vi.advanceTimersByTime(3_000)
       expect(reports).toHaveLength(3)
-      counters.record(0, 'json', 0, 10, 20)
+      counters.record(0, 'json', ended(0, 10, 20))
       await emitter[Symbol.asyncDispose]()
       expect(reports.at(-1)?.series).toHaveLength(1)
       vi.advanceTimersByTime(3_000)

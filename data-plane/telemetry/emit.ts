@@ -1,5 +1,6 @@
 /**
- * Sends what the node counted: once a second, and at once when something sharp happened.
+ * Sends what the node counted: in full once a second, what the prober judges by five times a second, and at
+ * once when something sharp happened.
  *
  * Keeps no reports for later. Counters are cumulative, so whatever was missed while the bus was away stands
  * in the first report after it; what is lost is resolution, and the count of reports not sent tells how much.
@@ -7,10 +8,13 @@
 import type { Bus } from '#contracts/bus/bus.ts'
 import { encodeTelemetry, type TelemetryEdge, type TelemetryReport } from '#contracts/telemetry/report.ts'
 import type { Clock } from '#contracts/process/clock.ts'
-import { toReports } from './batch.ts'
+import { toReports, toShortReports, type ReportHeader } from './batch.ts'
 import type { Counters } from './counters.ts'
 
-const EMIT_INTERVAL_MS = 1_000
+/** The prober sees trouble a fifth of a second after it began; more often would cost more than it tells. */
+const EMIT_INTERVAL_MS = 200
+/** Every so many reports is a whole one. */
+export const WHOLE_EVERY = 5
 /** More edges than this in one second are a storm, which the counters describe better. */
 const EDGES_PER_SECOND = 20
 
@@ -22,6 +26,8 @@ export type EmitterPorts = Readonly<{
   /** New with every start of the process. */
   boot: string
   counters: Counters
+  /** Called before each report, to bring counts up to date that are not counted as things happen. */
+  beforeReport: () => void
   clock: Clock
 }>
 
@@ -31,8 +37,11 @@ export class Emitter implements AsyncDisposable {
   #seq = 0
   #dropped = 0
   #sent = 0
-  /** Series changed since this generation have not been sent. */
+  /** Series changed since this generation have not been sent in full, … */
   #unsentSince = 0
+  /** …and not even in short. */
+  #untoldSince = 0
+  #ticks = 0
   /** Edges of the current second, so that each is told once. */
   readonly #edges = new Set<string>()
   #edgesSince = 0
@@ -42,22 +51,42 @@ export class Emitter implements AsyncDisposable {
     this.#edgesSince = ports.clock.monotonic()
   }
 
-  /** Begins to send every second. */
+  /** Begins to send. */
   start(): this {
-    this.#timer = setInterval(() => this.flush(), EMIT_INTERVAL_MS).unref()
+    this.#timer = setInterval(() => {
+      this.#ticks += 1
+      if (this.#ticks % WHOLE_EVERY === 0) this.flush()
+      else this.pulse()
+    }, EMIT_INTERVAL_MS).unref()
     return this
   }
 
-  /** Sends the series that changed since they were last sent. */
+  /** Sends the series that changed since they were last sent in full. */
   flush(): void {
-    const { bus, counters, node, boot } = this.#ports
+    const { bus, counters, beforeReport } = this.#ports
     if (!bus.connected) {
       this.#dropped += 1
       return
     }
-    const header = { node, boot, seq: this.#seq + 1, dropped: this.#dropped }
-    const reports = toReports(header, counters.series(this.#unsentSince))
-    if (reports.every((report) => this.#send(report))) this.#unsentSince = counters.nextGeneration()
+    beforeReport()
+    const reports = toReports(this.#header(), counters.series(this.#unsentSince))
+    if (!reports.every((report) => this.#send(report))) return
+    this.#unsentSince = counters.nextGeneration()
+    this.#untoldSince = this.#unsentSince
+  }
+
+  /** Sends what changed since the last report, in short. Nothing, when nothing did. */
+  pulse(): void {
+    const { bus, counters, beforeReport } = this.#ports
+    if (!bus.connected) return // the next whole report counts as dropped
+    beforeReport()
+    const reports = toShortReports(this.#header(), counters.series(this.#untoldSince))
+    if (reports.every((report) => this.#send(report))) this.#untoldSince = counters.nextGeneration()
+  }
+
+  #header(): ReportHeader {
+    const { node, boot } = this.#ports
+    return { node, boot, seq: this.#seq + 1, dropped: this.#dropped }
   }
 
   /** Tells the prober now. Within a second no edge is told twice, and no more than 20 are told. */

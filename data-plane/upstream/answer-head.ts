@@ -13,7 +13,8 @@ export const isJson = (contentType: string): boolean => /json/i.test(contentType
 export function isStreamed(passage: Passage, body: Buffer): boolean {
   const stream = passage.openStream()
   stream.push(body)
-  return stream.verdict !== 'error' && body.includes('data:')
+  // An event that holds something: `[DONE]` alone is no answer of any kind.
+  return stream.verdict !== 'error' && /^data: ?\{/m.test(body.toString('latin1'))
 }
 
 /** We asked for an unencoded answer and can read no other. */

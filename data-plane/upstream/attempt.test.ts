@@ -117,7 +117,7 @@ describe('a JSON answer', () => {
         if (whole) socket.write(Buffer.concat([piece('"]}'), LAST_PIECE]))
         else void eventually(() => rig.client.calls.includes('begin')).then(() => socket.destroy())
       })
-      const { failure, committed } = await rig.start(target)
+      const { failure, committed } = await rig.start(target, { limitMs: 5_000 })
       expect([committed, failure?.outcome]).toEqual([true, whole ? undefined : 'cut'])
       expect(rig.client.head?.length).toBeNull()
       expect(rig.client.calls.at(-1)).toBe(whole ? 'end' : 'cut')

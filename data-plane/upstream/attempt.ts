@@ -44,6 +44,8 @@ export type AttemptInput = Readonly<{
   attempt: number
   prepared: Prepared
   stream: boolean
+  /** For the first content of a stream, or the status line of a JSON answer, in milliseconds. */
+  limitMs: number
   /** What is left of the whole request's time, in milliseconds. */
   remainingMs: number
   client: Downstream
@@ -99,12 +101,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   send(): void {
-    const { dispatcher, deployment, lane, prepared, stream, remainingMs, client } = this.#input
-    const { firstTokenMs, answerMs, idleMs } = deployment.timeouts
+    const { dispatcher, deployment, lane, prepared, limitMs, remainingMs, client } = this.#input
+    const { idleMs } = deployment.timeouts
     client.onGone(() => this.#giveUp(failure('cancelled')))
     if (this.#state === 'done') return // it had left before
-    const limit = Math.min(stream ? firstTokenMs : answerMs, remainingMs)
-    this.#timer = setTimeout(() => this.#outOfTime(), limit)
+    this.#timer = setTimeout(() => this.#outOfTime(), Math.min(limitMs, remainingMs))
     dispatcher.dispatch(
       {
         method: prepared.method,
@@ -215,7 +216,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /** The commit point: from here the answer is this provider's. */
   #begin(length: number | null): void {
-    const { client, deployment, attempt: number, stream, prepared } = this.#input
+    const { client, deployment, lane, attempt: number, stream, prepared } = this.#input
     // From here only silence between chunks is timed.
     clearTimeout(this.#timer)
     this.#committed = true
@@ -226,6 +227,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       contentType: (stream ? streamType : bodyType) ?? this.#contentType,
       length,
       deployment,
+      lane,
       attempt: number,
       passed: passedHeaders(this.#headers),
       warnings: prepared.warnings,

@@ -1,7 +1,7 @@
 /**
  * The client's side of an exchange, as the attempts see it. `api/reply.ts` is the real one.
  */
-import type { Deployment } from '../routing/snapshot.ts'
+import type { Deployment, Lane } from '../routing/snapshot.ts'
 
 /** What is told before the first byte of an answer. */
 export type AnswerHead = Readonly<{
@@ -11,6 +11,7 @@ export type AnswerHead = Readonly<{
   length: number | null
   /** Who answered, on which attempt (1 is the first). */
   deployment: Deployment
+  lane: Lane
   attempt: number
   /** Headers of the upstream that may be passed on: name, value, name, value… */
   passed: readonly string[]

@@ -1,34 +1,52 @@
 /**
- * Tries the candidates of a plan in order until one has answered or none is left.
+ * Tries one candidate after the other until one has answered or nothing more makes sense.
  *
- * Every failure before the commit point moves on: to another credential of the same provider when the
- * credential was at fault, else to the next candidate. Attempts come back as data, so nothing here knows
- * who counts them.
+ * Before every attempt it is chosen anew, so that what was learned meanwhile counts. Every failure before the
+ * commit point moves on: to another credential of the same provider when the credential was at fault, else to
+ * a candidate not tried yet, at once; to the same one only when nobody else is left, after a wait. Attempts
+ * come back as data, so nothing here knows who counts them.
  */
-import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
-import type { Candidate, Deployment, Lane } from '../routing/snapshot.ts'
+import type { CredentialId } from '#contracts/ids.ts'
 import type { Result } from '#contracts/result.ts'
+import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
+import type { Pick, Refusal, Why } from '../routing/rank/pick.ts'
+import type { Deployment, Lane } from '../routing/snapshot.ts'
 import { attempt, type AttemptResult, type Prepared, type Refused } from './attempt.ts'
-import type { Failure } from './classify.ts'
+import {
+  choose,
+  firstLimitMs,
+  isCapacity,
+  mayRepeat,
+  MOST_TRIES,
+  waitMs,
+  warmthOf,
+  type Choice,
+} from './choose.ts'
+import { failure as failureOf, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
-import type { Health } from './health.ts'
+import type { Health } from './health/health.ts'
+import type { HabitSample } from './health/ticket.ts'
 import type { Pools } from './pools.ts'
 
-export type PlanInput = Readonly<{
-  plan: readonly Candidate[]
-  stream: boolean
-  /** The request as one upstream wants it, or why it cannot be sent there. */
-  prepare: (deployment: Deployment) => Result<Prepared, Failure>
-  /** Leaves out the opaque state of earlier answers. @returns false when that changes nothing. */
-  dropState: () => boolean
-  /** For the whole request, in milliseconds from now. */
-  timeoutMs: number
-  client: Downstream
-  /** Told when a stream's first content has come, in milliseconds from sending. */
-  onFirst: (lane: Lane, firstMs: number) => void
-  /** Told of each attempt as it ends. */
-  onAttempt: (record: AttemptRecord) => void
-}>
+export type PlanInput = Choice &
+  Readonly<{
+    /** Credential the session was last served with; null: none is remembered. */
+    credential: CredentialId | null
+    stream: boolean
+    /** The request as one upstream wants it, or why it cannot be sent there. */
+    prepare: (deployment: Deployment) => Result<Prepared, Failure>
+    /** Leaves out the opaque state of earlier answers. @returns false when that changes nothing. */
+    dropState: () => boolean
+    /** For the whole request, in milliseconds from now. */
+    timeoutMs: number
+    client: Downstream
+    /** Told of each choice, with all that it was made from. */
+    onPick?: (pick: Pick) => void
+    /** Told when a stream's first content has come, in milliseconds from sending. */
+    onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
+    /** Told of each attempt as it ends. */
+    onAttempt: (record: AttemptRecord) => void
+  }>
 
 export type FailoverPorts = Readonly<{
   pools: Pools
@@ -39,10 +57,16 @@ export type FailoverPorts = Readonly<{
 export type AttemptRecord = Readonly<{
   deployment: Deployment
   lane: Lane
+  /** Why it was made there: what chose it, another credential, or a further try at the same place. */
+  why: Why | 'key' | 'again'
   outcome: OutcomeClass
   /** Of a JSON answer; null for streams, whose `onFirst` was told, and for failures. */
   firstMs: number | null
+  /** How slow that was against what is usual; null where `firstMs` is, or nobody can say. */
+  slowness: number | null
   totalMs: number
+  /** What it adds to what is usual; null: nothing. */
+  habit: HabitSample | null
 }>
 
 export type PlanResult =
@@ -56,82 +80,209 @@ export type PlanResult =
       refused: Refused | null
       failure: Failure
     }>
-  /** Nobody could answer; nothing has been told yet. `failures` is empty when nobody could be asked. */
-  | Readonly<{ kind: 'exhausted'; attempts: number; failures: readonly Failure[]; paced: boolean }>
+  /** Nobody could answer; nothing has been told yet. `refusal`: why nobody (else) was asked. */
+  | Readonly<{
+      kind: 'exhausted'
+      attempts: number
+      failures: readonly Failure[]
+      refusal: Readonly<{ why: Refusal; waitMs: number | null }> | null
+    }>
   | Readonly<{ kind: 'cancelled'; attempts: number }>
 
-export async function runPlan(ports: FailoverPorts, input: PlanInput): Promise<PlanResult> {
-  const startedAt = ports.clock.monotonic()
-  const failures: Failure[] = []
-  let attempts = 0
-  let paced = false
-  for (const { deployment } of input.plan) {
-    const tried = new Set<Lane>()
-    let again: Lane | null = null
-    for (;;) {
-      const now = ports.clock.monotonic()
-      const remainingMs = input.timeoutMs - (now - startedAt)
-      if (remainingMs <= 0) return { kind: 'exhausted', attempts, failures, paced }
-      const lane: Lane | null = again ?? ports.health.pickLane(deployment, tried, now, tried.size === 0)
-      if (lane === null) break
-      if (!ports.health.takePace(deployment, now)) {
-        paced = true
-        break
-      }
-      const prepared = input.prepare(deployment)
-      if (!prepared.ok) {
-        if (prepared.error.scope === 'request')
-          return { kind: 'refused', attempts, deployment, refused: null, failure: prepared.error }
-        failures.push(prepared.error)
-        break
-      }
-      attempts += 1
-      const result = await attempt({
-        dispatcher: ports.pools.for(deployment),
-        deployment,
-        lane,
-        attempt: attempts,
-        prepared: prepared.value,
-        stream: input.stream,
-        remainingMs,
-        client: input.client,
-        onFirst: (firstMs) => input.onFirst(lane, firstMs),
-        clock: ports.clock,
-      })
-      // A connection that the upstream closed while we wrote to it says nothing about the upstream: once.
-      if (result.unanswered && again === null && tried.size === 0) {
-        again = lane
+/** However many credentials there are: no request costs its providers more than this many attempts. */
+const MOST_ATTEMPTS = 8
+
+export const runPlan = (ports: FailoverPorts, input: PlanInput): Promise<PlanResult> =>
+  new Run(ports, input).run()
+
+type Chosen = Extract<Pick, { kind: 'chosen' }>
+
+class Run {
+  readonly #ports: FailoverPorts
+  readonly #input: PlanInput
+  readonly #endsAt: number
+  readonly #failures: Failure[] = []
+  readonly #tried = new Set<Deployment>()
+  #attempts = 0
+  /** Budget spent on further tries: given back when one brings the answer. */
+  #spent = 0
+  #repeats = 0
+
+  constructor({ pools, health, clock }: FailoverPorts, input: PlanInput) {
+    // Taken once: what is begun must be ended where it was begun.
+    this.#ports = { pools, health, clock }
+    this.#input = input
+    this.#endsAt = clock.monotonic() + input.timeoutMs
+  }
+
+  async run(): Promise<PlanResult> {
+    this.#ports.health.arrived(this.#input.ask, this.#ports.clock.monotonic())
+    for (let tries = 1; ; tries++) {
+      const pick = this.#choose()
+      if (pick.kind === 'refused') {
+        const repeated = await this.#waitToRepeat(pick)
+        if (repeated !== 'again') return repeated
+        tries -= 1
         continue
       }
-      settle(ports, input, deployment, lane, result)
-      const { failure } = result
-      // Nobody takes state back that its own maker refuses: once more without it.
-      if (failure?.isCarrier === true && !result.committed && input.dropState()) {
-        again = lane
-        continue
-      }
-      if (result.committed || failure === null) return { kind: 'answered', attempts, failure }
-      if (failure.outcome === 'cancelled') return { kind: 'cancelled', attempts }
-      if (failure.scope === 'request')
-        return { kind: 'refused', attempts, deployment, refused: result.refused, failure }
-      failures.push(failure)
-      again = null
-      tried.add(lane)
-      if (failure.scope !== 'key') break
+      const result = await this.#tryDeployment(pick)
+      if (result !== null) return result
+      const failure = this.#failures.at(-1)
+      if (tries >= MOST_TRIES || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() <= 0)
+        return this.#exhausted(null)
+      if (failure !== undefined && mayRepeat(failure) && !this.#affords(failure)) return this.#exhausted(null)
     }
   }
-  return { kind: 'exhausted', attempts, failures, paced }
+
+  #choose(): Pick {
+    const { health, clock } = this.#ports
+    const pick = choose(health, this.#input, this.#tried, clock.monotonic())
+    this.#input.onPick?.(pick)
+    return pick
+  }
+
+  /** Nobody new can be asked. @returns `again`: whoever has failed may be asked once more now. */
+  async #waitToRepeat({
+    why,
+    waitMs: knownMs,
+  }: Extract<Pick, { kind: 'refused' }>): Promise<PlanResult | 'again'> {
+    const failure = this.#failures.at(-1)
+    const refusal = { why, waitMs: knownMs }
+    if (
+      failure === undefined ||
+      this.#tried.size === 0 ||
+      why === 'busy' ||
+      why === 'shed' ||
+      !mayRepeat(failure)
+    )
+      return this.#exhausted(refusal)
+    const ms = waitMs(failure, knownMs, this.#repeats, this.#input.dice)
+    if (ms === null || ms >= this.#remainingMs()) return this.#exhausted(refusal)
+    if (!(await this.#waited(ms))) return { kind: 'cancelled', attempts: this.#attempts }
+    this.#repeats += 1
+    this.#tried.clear()
+    return 'again'
+  }
+
+  /** @returns null: it failed, others may be tried. */
+  async #tryDeployment(pick: Chosen): Promise<PlanResult | null> {
+    const { health, clock } = this.#ports
+    const { deployment } = pick.chosen.candidate
+    this.#tried.add(deployment)
+    const lanes = new Set<Lane>()
+    let why: AttemptRecord['why'] = this.#repeats > 0 ? 'again' : pick.why
+    /** The same credential once more: the connection was stale, or the state it was sent was refused. */
+    let same: Lane | null = null
+    for (;;) {
+      const now = clock.monotonic()
+      const lane: Lane | null = same ?? this.#lane(deployment, lanes, now)
+      if (lane === null || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() <= 0) return null
+      if (!health.takePace(deployment, now)) return null
+      const prepared = this.#input.prepare(deployment)
+      if (!prepared.ok) return this.#failed(deployment, null, prepared.error)
+      const isFirst = same === null && lanes.size === 0
+      const result: AttemptResult = await this.#attempt(pick, lane, why, prepared.value, isFirst)
+      const { failure, committed } = result
+      // A connection that the upstream closed while we wrote to it says nothing about the upstream: once.
+      const isStale = result.unanswered && isFirst
+      // Nobody takes state back that its own maker refuses: once more without it.
+      if (isStale || (failure?.isCarrier === true && !committed && this.#input.dropState())) {
+        same = lane
+        continue
+      }
+      if (failure === null && this.#spent > 0) health.budget.refund(this.#spent)
+      if (committed || failure === null) return { kind: 'answered', attempts: this.#attempts, failure }
+      const ended = this.#failed(deployment, result.refused, failure)
+      if (ended !== null || failure.scope !== 'key') return ended
+      lanes.add(lane)
+      same = null
+      why = 'key'
+    }
+  }
+
+  /** @returns null: others may be tried. */
+  #failed(deployment: Deployment, refused: Refused | null, failure: Failure): PlanResult | null {
+    const attempts = this.#attempts
+    if (failure.outcome === 'cancelled') return { kind: 'cancelled', attempts }
+    if (failure.scope === 'request') return { kind: 'refused', attempts, deployment, refused, failure }
+    this.#failures.push(failure)
+    return null
+  }
+
+  #lane(deployment: Deployment, tried: ReadonlySet<Lane>, now: number): Lane | null {
+    const { session, credential } = this.#input
+    return this.#ports.health.pickLane(deployment, tried, now, {
+      session: session?.session ?? null,
+      bound: session !== null && session.bound === deployment.id ? credential : null,
+      lastResort: tried.size === 0,
+    })
+  }
+
+  async #attempt(
+    { chosen, hasOther }: Chosen,
+    lane: Lane,
+    why: AttemptRecord['why'],
+    prepared: Prepared,
+    isFirst: boolean,
+  ): Promise<AttemptResult> {
+    const { health, pools, clock } = this.#ports
+    const { deployment } = chosen.candidate
+    const { ask, session, stream, client, onFirst, onAttempt } = this.#input
+    const { firstTokenMs, answerMs } = deployment.timeouts
+    this.#attempts += 1
+    const begunAt = clock.monotonic()
+    const ticket = health.begin(deployment, lane, ask, warmthOf(session, deployment), begunAt)
+    const result = await attempt({
+      dispatcher: pools.for(deployment),
+      deployment,
+      lane,
+      attempt: this.#attempts,
+      prepared,
+      stream,
+      limitMs: firstLimitMs(chosen.standing.expectedMs, stream ? firstTokenMs : answerMs, hasOther),
+      remainingMs: this.#remainingMs(),
+      client,
+      onFirst: (firstMs) => onFirst(lane, firstMs, health.first(ticket, firstMs, clock.monotonic())),
+      clock,
+    })
+    const now = clock.monotonic()
+    if (result.unanswered && isFirst) {
+      health.end(ticket, UNHEARD, null, now)
+      return result
+    }
+    const { failure, firstMs, totalMs } = result
+    const slowness = firstMs === null || stream ? null : health.first(ticket, firstMs, now)
+    const habit = health.end(ticket, failure, result.limits, now)
+    const outcome = failure?.outcome ?? 'success'
+    onAttempt({ deployment, lane, why, outcome, firstMs, slowness, totalMs, habit })
+    return result
+  }
+
+  #affords(failure: Failure): boolean {
+    const cost = this.#ports.health.budget.spend(isCapacity(failure), this.#ports.clock.monotonic())
+    this.#spent += cost
+    return cost > 0
+  }
+
+  /** @returns false when the client left meanwhile. */
+  #waited(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(true), ms)
+      this.#input.client.onGone(() => {
+        clearTimeout(timer)
+        resolve(false)
+      })
+    })
+  }
+
+  #remainingMs(): number {
+    return this.#endsAt - this.#ports.clock.monotonic()
+  }
+
+  #exhausted(refusal: Extract<PlanResult, { kind: 'exhausted' }>['refusal']): PlanResult {
+    return { kind: 'exhausted', attempts: this.#attempts, failures: this.#failures, refusal }
+  }
 }
 
-function settle(
-  ports: FailoverPorts,
-  input: PlanInput,
-  deployment: Deployment,
-  lane: Lane,
-  { failure, firstMs, totalMs }: AttemptResult,
-): void {
-  const now = ports.clock.monotonic()
-  if (failure === null) ports.health.succeeded(deployment, lane, now - totalMs)
-  else ports.health.failed(deployment, lane, failure, now)
-  input.onAttempt({ deployment, lane, outcome: failure?.outcome ?? 'success', firstMs, totalMs })
-}
+/** Nothing was heard, so nothing is known: it counts against nobody. */
+const UNHEARD = failureOf('cancelled')

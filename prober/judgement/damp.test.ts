@@ -11,13 +11,16 @@ import {
   step,
   type Health,
 } from './damp.ts'
-import type { Score } from './score.ts'
+import { NO_PEERS, read, type Score } from './score.ts'
+import { newWindow } from './window.ts'
 
 const scoreOf = (raw: number, more: Partial<Score> = {}): Score => ({
   raw,
   floor: 0.01,
   isBroken: false,
   trouble: '',
+  reading: read(newWindow(0), 0),
+  reference: NO_PEERS,
   ...more,
 })
 const GOOD = scoreOf(1)
@@ -45,7 +48,7 @@ describe('the factor', () => {
     expect(step(low, GOOD, 3_600_000).factor).toBeLessThan(0.17)
   })
 
-  test('lies in (0, 1] and is never NaN, whatever happens in whatever order', () => {
+  test('lies in [0, 1] and is never NaN, whatever happens in whatever order', () => {
     const event = fc.oneof(
       fc.record({
         kind: fc.constant('step' as const),
@@ -71,7 +74,7 @@ describe('the factor', () => {
           else if (one.kind === 'served') health = served(health, one.answered, one.faults, now)
           else if (one.kind === 'overloaded') health = overloaded(health, now)
           else health = resumed(one.factor, now)
-          expect(health.factor).toBeGreaterThan(0)
+          expect(health.factor).toBeGreaterThanOrEqual(0)
           expect(health.factor).toBeLessThanOrEqual(1)
           expect(reasonOf(health, 'trouble', now)).not.toBe('')
         }
@@ -84,7 +87,7 @@ describe('the factor', () => {
 })
 
 describe('a deployment that is down', () => {
-  test('gets next to nothing and comes back after two good probes in a row', () => {
+  test('gets nothing and comes back after two good probes in a row', () => {
     const out = down()
     expect(out).toMatchObject({ state: 'down', factor: DOWN_FACTOR })
     const once = probed(probed(probed(out, true, 3_000), false, 6_000), true, 9_000)

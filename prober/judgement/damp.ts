@@ -12,7 +12,7 @@ import { LARGEST_FLOOR, percent, type Score } from './score.ts'
 
 export type Health = Readonly<{
   state: 'healthy' | 'degraded' | 'down' | 'recovering'
-  /** In (0, 1]. */
+  /** In [0, 1]; 0: out of service. */
   factor: number
   /** Of the last step. */
   at: number
@@ -33,8 +33,10 @@ export type Health = Readonly<{
   blindMs: number
 }>
 
-/** While down: nodes try it when nothing else is left, and hardly ever otherwise. */
-export const DOWN_FACTOR = 0.001
+/** While down: nodes try it when nothing else is left. */
+export const DOWN_FACTOR = 0
+/** What earlier versions published instead, because their nodes made it of anything lower. */
+const DOWN_BEFORE = 0.001
 const RECOVER_FACTOR = LARGEST_FLOOR
 /** A second: doubles in three. */
 const GROWTH = 1.26
@@ -63,7 +65,7 @@ export const newHealth = (now: number): Health => ({
 
 /** Health that goes on from a published factor. */
 export function resumed(factor: number, now: number): Health {
-  if (factor <= DOWN_FACTOR) return takeDown(newHealth(now), now)
+  if (factor <= DOWN_BEFORE) return takeDown(newHealth(now), now)
   return withFactor({ ...newHealth(now), state: 'degraded' }, Math.min(1, factor), now)
 }
 

@@ -4,6 +4,14 @@
  * Pure; time in monotonic milliseconds is an argument. No measurement, however
  * wrong, makes any of it NaN.
  */
+import {
+  fitLine,
+  LEAST_LINE_SAMPLES,
+  mixSums,
+  NO_SUMS,
+  type Line,
+  type LineSums,
+} from '#contracts/telemetry/line.ts'
 
 /** @returns `low` for everything that is not a number above it, NaN included. */
 export const clamp = (value: number, low: number, high: number): number =>
@@ -109,4 +117,27 @@ export function learnUsual(
     sum += share * (isKnown ? clamp(logMs, baseline.logMs - CLIP, baseline.logMs + CLIP) : logMs)
   }
   return weight > 0 ? { logMs: sum / weight, weight, at: now } : baseline
+}
+
+/** What is usual over the size of a request, from sums that nodes tell. */
+export type LineHabit = Readonly<{
+  sums: LineSums
+  /** All samples ever seen. */
+  count: number
+  at: number
+  /** Null: too few samples yet. */
+  line: Line | null
+}>
+
+export const NO_LINE: LineHabit = { sums: NO_SUMS, count: 0, at: 0, line: null }
+
+/** @param more sums of samples that the nodes clipped by what they knew to be usual. */
+export function learnLine(habit: LineHabit, more: LineSums, isWell: boolean, now: number): LineHabit {
+  if (!(more[0] > 0) || !more.every((sum) => Number.isFinite(sum) && sum >= 0)) return habit
+  const weight = habit.sums[0]
+  const aged = weight * Math.exp(-Math.max(0, now - habit.at) / BASELINE_TAU_MS)
+  const kept = weight > 0 ? Math.max(aged, Math.min(weight, BASELINE_SAMPLES)) / weight : 0
+  const sums = mixSums(habit.sums, kept, more, habit.line === null || isWell ? 1 : UNWELL_SHARE)
+  const count = habit.count + more[0]
+  return { sums, count, at: now, line: count >= LEAST_LINE_SAMPLES ? fitLine(sums) : null }
 }

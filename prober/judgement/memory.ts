@@ -5,8 +5,8 @@
  */
 import { z } from 'zod'
 import { err, ok, type Result } from '#contracts/result.ts'
-import type { Baseline, Estimate } from './estimate.ts'
-import type { Habit } from './window.ts'
+import type { Mode } from '#contracts/telemetry/report.ts'
+import type { Baseline, Estimate, LineHabit } from './estimate.ts'
 
 export type Remembered = Readonly<{
   provider: string
@@ -14,7 +14,8 @@ export type Remembered = Readonly<{
   model: string
   errors: Estimate
   slowness: Estimate
-  usual: Readonly<Record<Habit, Baseline>>
+  usual: Readonly<Record<Mode, LineHabit>>
+  usualProbe: Baseline
 }>
 export type Memory = Readonly<{
   /** Epoch milliseconds, so that the reader knows how old it is. */
@@ -31,8 +32,17 @@ const EstimateText = z.object({
 })
 const BaselineText = z.object({ logMs: z.number().min(-10).max(20), weight: z.number().min(0), ...sinceNow })
 
+const sum = z.number().nonnegative()
+const LineText = z.object({
+  sums: z.tuple([sum, sum, sum, sum, sum]),
+  count: sum,
+  line: z.object({ t0: z.number().positive(), perK: sum }).nullable(),
+  ...sinceNow,
+})
+
+/** 1 knew one habit for every size of request; it is learned anew. */
 const MemoryText = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   writtenAt: z.number(),
   entries: z
     .array(
@@ -41,13 +51,14 @@ const MemoryText = z.object({
         model: z.string(),
         errors: EstimateText,
         slowness: EstimateText,
-        usual: z.object({ json: BaselineText, sse: BaselineText, probe: BaselineText }),
+        usual: z.object({ json: LineText, sse: LineText }),
+        usualProbe: BaselineText,
       }),
     )
     .max(100_000),
 })
 
-export const encodeMemory = (memory: Memory): string => JSON.stringify({ v: 1, ...memory })
+export const encodeMemory = (memory: Memory): string => JSON.stringify({ v: 2, ...memory })
 
 export function decodeMemory(text: string): Result<Memory, string> {
   try {

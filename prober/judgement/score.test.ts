@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { learnLine, NO_LINE } from './estimate.ts'
 import { floorOf, NO_PEERS, read, referenceOf, score, type Reading } from './score.ts'
 import { newWindow } from './window.ts'
 
@@ -57,8 +58,8 @@ describe('score', () => {
   })
 
   test('says what is wrong in numbers', () => {
-    const usual = { json: { logMs: 0, weight: 0, at: 0 }, probe: { logMs: 0, weight: 0, at: 0 } }
-    const window = { ...newWindow(0), usual: { ...usual, sse: { logMs: Math.log(210), weight: 30, at: 0 } } }
+    const sse = learnLine(NO_LINE, [30, 15, 7.5, 30 * 210, 15 * 210], true, 0)
+    const window = { ...newWindow(0), usual: { json: NO_LINE, sse } }
     const bad = reading({ errors: 0.31, slowness: 9.8, window })
     expect(score(bad, NO_PEERS, 0.01, true).trouble).toBe(
       'error rate 31 % in the last seconds; first token 9.8 times its usual 210 ms',

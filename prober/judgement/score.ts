@@ -5,16 +5,11 @@
  * is merely slower than others keeps its weight, and a fault common to all moves nothing. The constants were
  * chosen by simulation and are explained in README.md.
  */
+import type { Mode } from '#contracts/telemetry/report.ts'
+import { ERRORS_FREE, keptShare, SLOW_FREE } from '#contracts/weights/health.ts'
 import { clamp, shrunk } from './estimate.ts'
-import { LEAST_SAMPLES, rateOf, usualMs, type Habit, type Window } from './window.ts'
+import { latelyOf, usualMs, type Window } from './window.ts'
 
-/** Up to this share of errors nothing is lost, … */
-const ERRORS_FREE = 0.03
-/** … from this share on everything but the floor. */
-const ERRORS_FULL = 0.18
-/** Up to so many times slower than usual nothing is lost; beyond it the third power. */
-const SLOW_FREE = 1.5
-const SLOW_POWER = 3
 /** Requests a second that even a bad deployment gets, so that its recovery shows. */
 const EXPLORE_RATE = 0.2
 const LEAST_FLOOR = 0.003
@@ -33,7 +28,7 @@ export type Reading = Readonly<{
   errors: number
   /** Times its usual time; 1: as ever. */
   slowness: number
-  /** Attempts a second. */
+  /** Attempts a second, lately. */
   rate: number
   isSure: boolean
   window: Window
@@ -52,13 +47,16 @@ export type Score = Readonly<{
   isBroken: boolean
   /** What is wrong, in words; empty: nothing. */
   trouble: string
+  /** What it was judged by. */
+  reading: Reading
+  reference: Reference
 }>
 
 export function read(window: Window, now: number): Reading {
   return {
     errors: shrunk(window.errors, ERRORS_PRIOR, now),
     slowness: Math.exp(shrunk(window.slowness, SLOW_PRIOR, now)),
-    rate: rateOf(window, now),
+    rate: latelyOf(window, now),
     isSure: window.errors.count >= SURE_SAMPLES,
     window,
   }
@@ -89,10 +87,8 @@ export const floorOf = (fullRate: number): number =>
 export function score(reading: Reading, reference: Reference, floor: number, hasPeers: boolean): Score {
   const errors = Math.max(0, reading.errors - reference.errors)
   const slowness = reading.slowness / reference.slowness
-  const forErrors = clamp((ERRORS_FULL - errors) / (ERRORS_FULL - ERRORS_FREE), 0, 1)
-  const forSlowness = slowness <= SLOW_FREE ? 1 : (SLOW_FREE / slowness) ** SLOW_POWER
   return {
-    raw: clamp(forErrors * forSlowness, floor, 1),
+    raw: keptShare(errors, slowness, floor),
     floor,
     isBroken: hasPeers && errors >= BROKEN_BEYOND_BEST && isFailing(reading.window),
     trouble: [
@@ -101,6 +97,8 @@ export function score(reading: Reading, reference: Reference, floor: number, has
         : []),
       ...(slowness > SLOW_FREE ? [slownessInWords(reading)] : []),
     ].join('; '),
+    reading,
+    reference,
   }
 }
 
@@ -115,8 +113,8 @@ function slownessInWords({ slowness, window }: Reading): string {
   return ms === null ? `${times} time` : `${what} ${times} ${Math.round(ms)} ms`
 }
 
-function mostUsed({ usual }: Window): Habit {
-  return usual.sse.weight >= LEAST_SAMPLES.sse && usual.sse.weight >= usual.json.weight ? 'sse' : 'json'
+function mostUsed({ usual: { json, sse } }: Window): Mode {
+  return sse.line !== null && sse.sums[0] >= json.sums[0] ? 'sse' : 'json'
 }
 
 export const percent = (share: number): string =>

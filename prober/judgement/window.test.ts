@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { newCounts, record } from '#contracts/telemetry/histogram.ts'
+import { NO_SUMS, type LineSums } from '#contracts/telemetry/line.ts'
 import { OUTCOMES, type OutcomeClass } from '#contracts/telemetry/outcome.ts'
 import {
   forgetIncident,
@@ -12,28 +12,43 @@ import {
   type Window,
 } from './window.ts'
 
-export function sampleOf(
+/** @param logs how slow each first content was: the logarithm of how many times its usual time it took. */
+function sampleOf(
   counts: Partial<Record<OutcomeClass, number>>,
-  firstMs: readonly number[] = [],
+  logs: readonly number[] = [],
   more: Partial<Sample> = {},
 ): Sample {
-  const first = newCounts()
-  for (const ms of firstMs) record(first, ms)
-  const outcomes = OUTCOMES.map((outcome) => counts[outcome] ?? 0)
-  return { node: 'n', provider: 'p', model: 'm', mode: 'sse', outcomes, firstMs: first, ...more }
+  return {
+    node: 'n',
+    provider: 'p',
+    model: 'm',
+    credential: 'c',
+    mode: 'sse',
+    outcomes: OUTCOMES.map((outcome) => counts[outcome] ?? 0),
+    slow: { count: logs.length, sum: logs.reduce((sum, log) => sum + log, 0) },
+    line: NO_SUMS,
+    waiting: 0,
+    ...more,
+  }
 }
 
-const times = (count: number, ms: number): number[] => Array.from({ length: count }, () => ms)
+/** So many requests of half a thousand tokens that took so long. */
+const took = (count: number, ms: number): LineSums => [
+  count,
+  count / 2,
+  count / 4,
+  count * ms,
+  (count / 2) * ms,
+]
 
 /** A window that knows 100 ms as usual. */
 function known(): Window {
-  return observe(newWindow(0), sampleOf({ success: 40 }, times(40, 100)), true, 0)
+  return observe(newWindow(0), sampleOf({ success: 40 }, [], { line: took(40, 100) }), true, 0)
 }
 
 describe('errors', () => {
   test.each([
     ['success', 0],
-    ['throttled', 0.5],
     ['overloaded', 0.5],
     ['fault', 1],
     ['timeout', 1],
@@ -42,7 +57,7 @@ describe('errors', () => {
     expect(observe(newWindow(0), sampleOf({ [outcome]: 4 }), true, 0).errors.value).toBe(badness)
   })
 
-  test.each(['unauthorised', 'exhausted', 'missing', 'invalid', 'cancelled'] as const)(
+  test.each(['throttled', 'unauthorised', 'exhausted', 'missing', 'invalid', 'cancelled'] as const)(
     'do not count %s: it is the key’s or the caller’s',
     (outcome) => {
       const window = observe(newWindow(0), sampleOf({ [outcome]: 100 }), true, 5_000)
@@ -60,31 +75,53 @@ describe('errors', () => {
 })
 
 describe('slowness', () => {
-  test('is not judged before the habit is known', () => {
-    const window = observe(newWindow(0), sampleOf({ success: 19 }, times(19, 100)), true, 0)
-    expect(usualMs(window, 'sse')).toBeNull()
-    expect(observe(window, sampleOf({ success: 1 }, [5_000]), true, 0).slowness.count).toBe(0)
-  })
-
-  test('is measured against the deployment’s own habit, by mode', () => {
-    const window = observe(known(), sampleOf({ success: 10 }, times(10, 400)), true, 1_000)
-    expect(Math.exp(window.slowness.value)).toBeCloseTo(4, 1)
-    const json = sampleOf({ success: 10 }, times(10, 4_000), { mode: 'json' })
-    expect(observe(known(), json, true, 1_000).slowness.count).toBe(0)
-  })
-
-  test('counts one sample as no more than ten times slower and no less than a third', () => {
-    const slow = observe(known(), sampleOf({ success: 8 }, times(8, 100_000)), true, 0)
-    expect(Math.exp(slow.slowness.value)).toBeCloseTo(10, 5)
-    const fast = observe(known(), sampleOf({ success: 8 }, times(8, 1)), true, 0)
-    expect(Math.exp(fast.slowness.value)).toBeCloseTo(1 / Math.E, 5)
+  test('is the mean of what the nodes saw, each against what it knew to be usual', () => {
+    const window = observe(known(), sampleOf({ success: 10 }, Array(10).fill(Math.log(4))), true, 1_000)
+    expect(Math.exp(window.slowness.value)).toBeCloseTo(4, 10)
+    expect(observe(known(), sampleOf({ success: 10 }), true, 1_000).slowness.count).toBe(0)
   })
 })
 
-test('a difference that nobody feels is none', () => {
-  const quick = observe(newWindow(0), sampleOf({ success: 40 }, times(40, 1)), true, 0)
-  expect(observe(quick, sampleOf({ success: 8 }, times(8, 9)), true, 0).slowness.value).toBe(0)
-  expect(observe(quick, sampleOf({ success: 8 }, times(8, 50)), true, 0).slowness.value).toBeGreaterThan(1)
+describe('what is usual', () => {
+  const add = (
+    window: Window,
+    line: LineSums,
+    isWell: boolean,
+    now: number,
+    mode: Sample['mode'] = 'sse',
+  ): Window => observe(window, sampleOf({}, [], { line, mode }), isWell, now)
+
+  test('is not known before 20 samples, and known by kind of answer', () => {
+    const few = add(newWindow(0), took(19, 100), true, 0)
+    expect(usualMs(few, 'sse')).toBeNull()
+    const enough = add(few, took(1, 100), true, 0)
+    expect([usualMs(enough, 'sse'), usualMs(enough, 'json')]).toEqual([100, null])
+  })
+
+  test('grows with the size of a request', () => {
+    // 200 ms and 100 more for each thousand tokens, at 1 000 and 3 000 tokens.
+    const line: LineSums = [40, 20 + 60, 20 + 180, 20 * 300 + 20 * 500, 20 * 300 + 60 * 500]
+    const { line: found } = add(newWindow(0), line, true, 0).usual.sse
+    expect(found?.t0).toBeCloseTo(200)
+    expect(found?.perK).toBeCloseTo(100)
+  })
+
+  test('hardly changes by what a deployment does while it is not well', () => {
+    const [well, unwell] = [true, false].map((isWell) => add(known(), took(40, 200), isWell, 1_000))
+    expect(usualMs(well!, 'sse')).toBeCloseTo(150, 0)
+    expect(usualMs(unwell!, 'sse')).toBeCloseTo(109, 0)
+  })
+
+  test('is forgotten over ten minutes, but for its last 40 samples', () => {
+    const busy = add(newWindow(0), took(4_000, 100), true, 0)
+    expect(usualMs(add(busy, took(40, 200), true, 60_000_000), 'sse')).toBeCloseTo(150, 0)
+  })
+
+  test('is not spoiled by sums that cannot be', () => {
+    for (const bad of [NaN, Infinity, -1]) {
+      expect(add(known(), [5, bad, 1, 1, 1], true, 0).usual).toEqual(known().usual)
+    }
+  })
 })
 
 describe('a probe', () => {
@@ -97,7 +134,7 @@ describe('a probe', () => {
     expect(window.slowness.value).toBeCloseTo(0)
     expect(Math.exp(probed(newWindow(0), 'success', 40).slowness.value)).toBe(1)
     expect(probed(window, 'success', 400).slowness.value).toBeGreaterThan(0.5)
-    expect(usualMs(window, 'sse')).toBeCloseTo(100, -1)
+    expect(usualMs(window, 'sse')).toBeCloseTo(100)
   })
 
   test('that fails is a sample like any other', () => {

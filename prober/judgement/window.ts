@@ -4,20 +4,22 @@
  *
  * Pure; time in monotonic milliseconds is an argument.
  */
-import { bucketMiddle, bucketOf, BUCKETS, type Counts } from '#contracts/telemetry/histogram.ts'
+import { expectedMs, slownessOf, type LineSums } from '#contracts/telemetry/line.ts'
 import { OUTCOMES, type OutcomeClass } from '#contracts/telemetry/outcome.ts'
 import type { Mode } from '#contracts/telemetry/report.ts'
 import {
   addTo,
-  clamp,
   EMPTY_TALLY,
   learn,
+  learnLine,
   learnUsual,
   NO_BASELINE,
   NO_EVIDENCE,
+  NO_LINE,
   tallied,
   type Baseline,
   type Estimate,
+  type LineHabit,
   type Tally,
 } from './estimate.ts'
 
@@ -27,25 +29,31 @@ export type Sample = Readonly<{
   provider: string
   /** Upstream model. */
   model: string
+  credential: string
   mode: Mode
   /** Attempts by outcome, in the order of `OUTCOMES`. */
   outcomes: readonly number[]
-  firstMs: Counts
+  /** First contents that the node held against what is usual: how many, and the sum of their logarithms. */
+  slow: Readonly<{ count: number; sum: number }>
+  line: LineSums
+  /** Attempts that wait for unusually long, now. */
+  waiting: number
 }>
 
 /** What became of one probe. */
 export type ProbeResult = Readonly<{ outcome: OutcomeClass; ms: number }>
-
-/** A probe is shorter than any request, so it is compared with probes only. */
-export type Habit = Mode | 'probe'
 
 export type Window = Readonly<{
   /** Mean badness of an attempt: 0 answered, 1 failed, 3 cut off. */
   errors: Estimate
   /** Mean logarithm of (first content / usual). */
   slowness: Estimate
-  usual: Readonly<Record<Habit, Baseline>>
+  usual: Readonly<Record<Mode, LineHabit>>
+  /** A probe is shorter than any request, so it is compared with probes only. */
+  usualProbe: Baseline
   attempts: Tally
+  /** The same with a short memory: what is asked of it now. */
+  lately: Tally
   /** Since the last success. */
   faultsInARow: number
   lastSuccessAt: number
@@ -56,7 +64,8 @@ export type Window = Readonly<{
 /** Null: says nothing about the provider, only about the caller or the credential. */
 const BADNESS: Readonly<Record<OutcomeClass, number | null>> = {
   success: 0,
-  throttled: 0.5,
+  // Keeping a limit is no failure: `capacity.ts` finds the limit.
+  throttled: null,
   overloaded: 0.5,
   fault: 1,
   timeout: 1,
@@ -69,22 +78,20 @@ const BADNESS: Readonly<Record<OutcomeClass, number | null>> = {
   cancelled: null,
 }
 
-/** Before so many samples a habit is not known, and slowness is not judged. */
-export const LEAST_SAMPLES: Readonly<Record<Habit, number>> = { json: 20, sse: 20, probe: 2 }
-/** A sample can say "ten times slower", and no more: one stuck request is not a hundred slow ones. */
-const MOST_SLOW = Math.log(10)
-const MOST_FAST = -1
-/** Nobody feels a difference below 10 ms, and a busy machine makes one by itself. */
-const LEAST_FELT = Math.log(10)
+/** Probes before it is known what one usually takes. */
+const LEAST_PROBES = 2
 /** How slow a failed probe counts. */
 const FAILED_PROBE_SLOW = 1.5
 const RATE_TAU_MS = 20_000
+const LATELY_TAU_MS = 5_000
 
 export const newWindow = (now: number): Window => ({
   errors: NO_EVIDENCE,
   slowness: NO_EVIDENCE,
-  usual: { json: NO_BASELINE, sse: NO_BASELINE, probe: NO_BASELINE },
+  usual: { json: NO_LINE, sse: NO_LINE },
+  usualProbe: NO_BASELINE,
   attempts: EMPTY_TALLY,
+  lately: EMPTY_TALLY,
   faultsInARow: 0,
   // Not long ago: a deployment just met is neither suspect nor idle.
   lastSuccessAt: now,
@@ -117,52 +124,48 @@ export function verdictsOf(outcomes: readonly number[]): Verdicts {
 /** @param isWell the deployment has all of its weight: what it does now is usual. */
 export function observe(window: Window, sample: Sample, isWell: boolean, now: number): Window {
   const { answered, faults, badness, judged } = verdictsOf(sample.outcomes)
-  const before = window.usual[sample.mode]
-  const firsts = logsOf(sample.firstMs)
-  const slow = slownessOf(firsts, before, LEAST_SAMPLES[sample.mode])
-  const usual = learnUsual(before, firsts, isWell, LEAST_SAMPLES[sample.mode], now)
+  const { mode, slow, line } = sample
   const attempts = sample.outcomes.reduce((sum, count) => sum + count, 0)
+  const isEvidence = judged > 0 || slow.count > 0 || line[0] > 0
   return {
     errors: learn(window.errors, badness / judged, judged, now),
-    slowness: learn(window.slowness, slow.mean, slow.count, now),
-    usual: { ...window.usual, [sample.mode]: usual },
+    slowness: learn(window.slowness, slow.sum / slow.count, slow.count, now),
+    usual: { ...window.usual, [mode]: learnLine(window.usual[mode], line, isWell, now) },
+    usualProbe: window.usualProbe,
     attempts: addTo(window.attempts, attempts, now, RATE_TAU_MS),
+    lately: addTo(window.lately, attempts, now, LATELY_TAU_MS),
     // In which order they came is not known: a success among them breaks the row.
     faultsInARow: answered > 0 ? 0 : window.faultsInARow + faults,
     lastSuccessAt: answered > 0 ? now : window.lastSuccessAt,
-    lastEvidenceAt: judged > 0 || firsts.length > 0 ? now : window.lastEvidenceAt,
+    lastEvidenceAt: isEvidence ? now : window.lastEvidenceAt,
   }
 }
 
 /** A probe is a sample like any other, if it says anything about the provider. */
 export function observeProbe(window: Window, probe: ProbeResult, isWell: boolean, now: number): Window {
   const badness = BADNESS[probe.outcome]
-  if (badness === null || probe.outcome === 'throttled') return window
+  if (badness === null) return window
   const errors = learn(window.errors, badness, 1, now)
   if (probe.outcome !== 'success') {
     const slowness = learn(window.slowness, FAILED_PROBE_SLOW, 1, now)
     return { ...window, errors, slowness, lastEvidenceAt: now }
   }
+  const usual = usualProbeMs(window)
   const log = Math.log(Math.max(1, probe.ms))
-  const slow = slownessOf([[log, 1]], window.usual.probe, LEAST_SAMPLES.probe)
   return {
     ...window,
     errors,
-    slowness: learn(window.slowness, slow.mean, slow.count, now),
-    usual: {
-      ...window.usual,
-      probe: learnUsual(window.usual.probe, [[log, 1]], isWell, LEAST_SAMPLES.probe, now),
-    },
+    slowness: usual === null ? window.slowness : learn(window.slowness, slownessOf(probe.ms, usual), 1, now),
+    usualProbe: learnUsual(window.usualProbe, [[log, 1]], isWell, LEAST_PROBES, now),
     faultsInARow: 0,
     lastSuccessAt: now,
     lastEvidenceAt: now,
   }
 }
 
-/** @returns how many answers of the sample were asked for within the last so many milliseconds. */
-export function begunWithin({ firstMs }: Pick<Sample, 'firstMs'>, ms: number): number {
-  return firstMs.subarray(0, bucketOf(ms)).reduce((sum, count) => sum + count, 0)
-}
+/** @returns answers of the sample: first contents where they are told apart, complete ones where not. */
+export const answersOf = ({ mode, slow, line, outcomes }: Sample): number =>
+  mode === 'sse' ? Math.max(slow.count, line[0]) : verdictsOf(outcomes).answered
 
 /** What it did before it went down says nothing about how it comes back. Habits stay. */
 export const forgetIncident = (window: Window): Window => ({
@@ -176,37 +179,18 @@ export const forgetIncident = (window: Window): Window => ({
 export const rateOf = (window: Window, now: number): number =>
   tallied(window.attempts, now, RATE_TAU_MS) / (RATE_TAU_MS / 1_000)
 
-/** @returns usual milliseconds, or null while they are not known. */
-export function usualMs(window: Window, habit: Habit): number | null {
-  const { logMs, weight } = window.usual[habit]
-  return weight >= LEAST_SAMPLES[habit] ? Math.exp(logMs) : null
+/** @returns attempts a second now. */
+export const latelyOf = (window: Window, now: number): number =>
+  tallied(window.lately, now, LATELY_TAU_MS) / (LATELY_TAU_MS / 1_000)
+
+/** A request of half a thousand tokens is the usual one, when one figure has to stand for all. */
+const TYPICAL_SIZE = 0.5
+
+/** @returns usual milliseconds of a typical request, or null while they are not known. */
+export function usualMs(window: Window, mode: Mode): number | null {
+  const { line } = window.usual[mode]
+  return line === null ? null : expectedMs(line, TYPICAL_SIZE)
 }
 
-type LogCount = readonly [logMs: number, count: number]
-
-const LOG_OF_BUCKET = Float64Array.from({ length: BUCKETS }, (_, bucket) => Math.log(bucketMiddle(bucket)))
-
-function logsOf(counts: Counts): readonly LogCount[] {
-  const logs: LogCount[] = []
-  counts.forEach((count, bucket) => {
-    if (count > 0) logs.push([LOG_OF_BUCKET[bucket] ?? 0, count])
-  })
-  return logs
-}
-
-function slownessOf(
-  logs: readonly LogCount[],
-  usual: Baseline,
-  least: number,
-): { mean: number; count: number } {
-  if (usual.weight < least) return { mean: 0, count: 0 }
-  let sum = 0
-  let count = 0
-  for (const [logMs, times] of logs) {
-    sum += times * clamp(felt(logMs) - felt(usual.logMs), MOST_FAST, MOST_SLOW)
-    count += times
-  }
-  return { mean: count > 0 ? sum / count : 0, count }
-}
-
-const felt = (logMs: number): number => Math.max(logMs, LEAST_FELT)
+export const usualProbeMs = ({ usualProbe }: Window): number | null =>
+  usualProbe.weight >= LEAST_PROBES ? Math.exp(usualProbe.logMs) : null

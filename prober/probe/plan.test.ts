@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ProviderProbe } from '#contracts/catalog/provider.ts'
 import { newHealth, step, type Health } from '../judgement/damp.ts'
+import { NO_PEERS, read } from '../judgement/score.ts'
 import { newWindow, type Window } from '../judgement/window.ts'
 import {
   allowanceOf,
@@ -41,7 +42,7 @@ const CALIBRATED = { logMs: 5, weight: 3, at: 0 }
 /** Well, used a moment ago and known. */
 const windowAt = (now: number, more: Partial<Window> = {}): Window => {
   const window = newWindow(now)
-  return { ...window, attempts: { sum: 1, at: now }, usual: { ...window.usual, probe: CALIBRATED }, ...more }
+  return { ...window, attempts: { sum: 1, at: now }, usualProbe: CALIBRATED, ...more }
 }
 
 const subject = (now: number, more: Partial<Subject> = {}): Subject => ({
@@ -53,7 +54,11 @@ const subject = (now: number, more: Partial<Subject> = {}): Subject => ({
 })
 
 const healthAt = (raw: number, isBroken = false): Health =>
-  step(newHealth(0), { raw, floor: raw, isBroken, trouble: '' }, 0)
+  step(
+    newHealth(0),
+    { raw, floor: raw, isBroken, trouble: '', reading: read(newWindow(0), 0), reference: NO_PEERS },
+    0,
+  )
 
 describe('whyProbe', () => {
   test('asks no deployment that traffic shows to be well', () => {
@@ -102,10 +107,10 @@ describe('whyProbe', () => {
 
   test('learns how long a probe takes from a few, then one every half hour', () => {
     const now = 2_000_000
-    const usual = { ...newWindow(0).usual, probe: { ...CALIBRATED, weight: 2 } }
+    const usualProbe = { ...CALIBRATED, weight: 2 }
     const at = (lastAt: number, window: Window) =>
       whyProbe(subject(now, { plan: plan({ lastAt }), window }), entry(), now)
-    expect(at(now - 60_000, windowAt(now, { usual }))).toBe('calibrate')
+    expect(at(now - 60_000, windowAt(now, { usualProbe }))).toBe('calibrate')
     expect(at(now - 60_000, windowAt(now))).toBeNull()
     expect(at(now - 1_800_000, windowAt(now))).toBe('calibrate')
   })
@@ -140,8 +145,7 @@ describe('whyProbe', () => {
 })
 
 test('timeoutOf waits ten seconds, less or more where a probe is quick or slow, and a minute at most', () => {
-  const usual = (ms: number) =>
-    windowAt(0, { usual: { ...newWindow(0).usual, probe: { logMs: Math.log(ms), weight: 5, at: 0 } } })
+  const usual = (ms: number) => windowAt(0, { usualProbe: { logMs: Math.log(ms), weight: 5, at: 0 } })
   expect(timeoutOf(newWindow(0))).toBe(10_000)
   expect(timeoutOf(usual(100))).toBe(4_000)
   expect(timeoutOf(usual(300))).toBeCloseTo(6_000)

@@ -8,7 +8,7 @@ import type { ProviderKind, ProviderProbe } from '#contracts/catalog/provider.ts
 import type { Secret } from '#contracts/security/secret.ts'
 import type { Health } from '../judgement/damp.ts'
 import { clamp } from '../judgement/estimate.ts'
-import { usualMs, type Window } from '../judgement/window.ts'
+import { usualMs, usualProbeMs, type Window } from '../judgement/window.ts'
 
 /** One deployment as far as the prober needs to know it. */
 export type RosterEntry = Readonly<{
@@ -57,6 +57,8 @@ export type Subject = Readonly<{
 }>
 
 const SUSPECT_GAP_MS = 1_000
+/** One bad probe is confirmed or taken back at once. */
+const CONFIRM_GAP_MS = 200
 const TROUBLE_GAP_MS = 3_000
 /** Down for longer than this: it will be a while, and is asked less often. */
 const LONG_DOWN_MS = 600_000
@@ -101,12 +103,13 @@ export function whyProbe(subject: Subject, entry: RosterEntry, now: number): Pro
     const gap = now - health.since > LONG_DOWN_MS ? LONG_DOWN_GAP_MS : TROUBLE_GAP_MS
     return waited >= gap ? 'down' : null
   }
-  if ((subject.isSuspect || health.badProbes > 0) && waited >= SUSPECT_GAP_MS) return 'suspect'
+  if (health.badProbes > 0 && waited >= CONFIRM_GAP_MS) return 'suspect'
+  if (subject.isSuspect && waited >= SUSPECT_GAP_MS) return 'suspect'
   if (health.factor < THIN_FACTOR) return waited >= TROUBLE_GAP_MS ? 'degraded' : null
   if (now - window.attempts.at > IN_USE_MS) return null
   const quiet = now - window.lastEvidenceAt
   if (quiet >= entry.probe.intervalMs && waited >= entry.probe.intervalMs) return 'idle'
-  const isCalibrated = window.usual.probe.weight >= CALIBRATED_SAMPLES
+  const isCalibrated = window.usualProbe.weight >= CALIBRATED_SAMPLES
   const gap = isCalibrated ? CALIBRATE_GAP_MS : FIRST_CALIBRATE_GAP_MS
   return health.state === 'healthy' && waited >= gap ? 'calibrate' : null
 }
@@ -122,7 +125,7 @@ export const ended = (plan: Plan): Plan => ({ ...plan, inFlight: false })
 
 /** How long to wait for the answer: ten seconds, less where a probe is quick and more where everything is slow. */
 export function timeoutOf(window: Window): number {
-  const usual = usualMs(window, 'probe')
+  const usual = usualProbeMs(window) ?? window.usual.sse.line?.t0 ?? null
   const short = usual === null ? TIMEOUT_MS : clamp(TIMEOUT_TIMES * usual, LEAST_TIMEOUT_MS, TIMEOUT_MS)
   const slow = usual ?? usualMs(window, 'json') ?? usualMs(window, 'sse') ?? 0
   return Math.min(LONGEST_TIMEOUT_MS, Math.max(short, LEAST_TIMEOUT_TIMES * slow))

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ProviderProbe } from '#contracts/catalog/provider.ts'
 import { ManualClock } from '#contracts/process/clock.ts'
 import { silentLogger, type Logger } from '#contracts/process/logger.ts'
-import { newCounts } from '#contracts/telemetry/histogram.ts'
+import { NO_SUMS } from '#contracts/telemetry/line.ts'
 import type { ProbeResult } from '../judgement/window.ts'
 import { Judgement } from '../judgement.ts'
 import type { RosterEntry } from './plan.ts'
@@ -25,9 +25,12 @@ function probing(count: number) {
       node: 'n',
       provider,
       model: 'm',
+      credential: 'c',
       mode: 'json' as const,
       outcomes: [1],
-      firstMs: newCounts(),
+      slow: { count: 0, sum: 0 },
+      line: NO_SUMS,
+      waiting: 0,
     }
     judgement.observe(sample, clock.monotonic())
     judgement.suspect(provider, 'm')

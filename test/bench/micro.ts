@@ -19,8 +19,15 @@ import { keysOf, scanTopLevel } from '#data-plane/dialects/json-scan.ts'
 import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
 import { compileSnapshot, type CompileInput } from '#data-plane/routing/compile.ts'
 import { diceOf } from '#data-plane/routing/dice.ts'
-import { rank } from '#data-plane/routing/rank.ts'
+import { WeightFactors } from '#data-plane/routing/factors.ts'
+import { pick } from '#data-plane/routing/rank/pick.ts'
+import { STRATEGIES } from '#data-plane/routing/strategies.ts'
+import { SOUND } from '#data-plane/routing/rank/standing.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
+import type { Deployment } from '#data-plane/routing/snapshot.ts'
+import { choose } from '#data-plane/upstream/choose.ts'
+import { failure } from '#data-plane/upstream/classify.ts'
+import { Health } from '#data-plane/upstream/health/health.ts'
 import { buildCommits } from '../arbitraries/commits.ts'
 import { candidate } from '../fakes/deployment.ts'
 import { keyIssued, providerRegistered } from '../model/log-builder.ts'
@@ -58,12 +65,19 @@ function time(run: () => unknown): Readonly<{ median: number; least: number }> {
 
 function* requestCases(): Generator<Case> {
   const dice = diceOf(1)
-  const healthy = { factor: 1, ejected: false }
   for (const count of [1, 8, 100]) {
     const candidates = Array.from({ length: count }, (_, at) => candidate(`p${at}`, { weight: 1 + (at % 5) }))
-    const input = { standing: () => healthy, random: dice, sticky: null }
-    yield { what: `rank ${count} candidates`, unit: 'request', run: () => rank(candidates, input) }
+    const input = {
+      standing: () => SOUND,
+      futility: () => 0,
+      dice,
+      session: null,
+      taste: STRATEGIES.balanced,
+      region: null,
+    }
+    yield { what: `pick of ${count}, all sound`, unit: 'request', run: () => pick(candidates, input) }
   }
+  yield* choiceCases()
   const wanted = keysOf('model', 'stream')
   const [small, large] = ['sat', 'big100k'].map((name) => {
     const phase = PHASES.find((one) => one.name === name)
@@ -79,6 +93,47 @@ function* requestCases(): Generator<Case> {
   }
   yield { what: 'read a request of 700 B', unit: 'request', run: () => readRequest(small, undefined) }
   yield { what: 'read a request of 100 KB', unit: 'request', run: () => readRequest(large, undefined) }
+}
+
+/** The choice as a request makes it, with what the node knows of each candidate read anew. */
+function* choiceCases(): Generator<Case> {
+  for (const [few, others] of [
+    [8, 0],
+    [100, 0],
+    [8, 10_000],
+  ] as const) {
+    const all = Array.from({ length: few + others }, (_, at) => candidate(`p${at}`, { weight: 1 + (at % 5) }))
+    const health = new Health({
+      factors: new WeightFactors(new Slots()),
+      random: diceOf(1),
+      onEdge: () => undefined,
+    })
+    const ask = { mode: 'sse' as const, size: 1 }
+    let now = 0
+    // Everyone has been used, and one in four has failed lately: nothing is left to the fast cases.
+    for (const { deployment } of all) {
+      for (let count = 0; count < 30; count++) {
+        const ticket = health.begin(deployment, deployment.lanes[0]!, ask, 'cold', now)
+        health.first(ticket, 300 + count, now)
+        health.end(ticket, count % 4 === 0 ? failure('cut') : null, null, now)
+      }
+    }
+    const choice = {
+      candidates: all.slice(0, few),
+      taste: STRATEGIES.balanced,
+      region: null,
+      session: null,
+      ask,
+      dice: diceOf(2),
+    }
+    const none: ReadonlySet<Deployment> = new Set()
+    const beside = others === 0 ? '' : `, ${others} more configured`
+    yield {
+      what: `choose among ${few}${beside}`,
+      unit: 'request',
+      run: () => choose(health, choice, none, (now += 0.1)),
+    }
+  }
 }
 
 const PROVIDERS = 1_000

@@ -63,6 +63,7 @@ export class AttemptRig implements AsyncDisposable {
       attempt: 1,
       prepared: prepared(),
       stream: false,
+      limitMs: over.stream === true ? target.timeouts.firstTokenMs : target.timeouts.answerMs,
       remainingMs: 5_000,
       client: this.client,
       onFirst: (ms) => void this.firsts.push(ms),

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { diceOf } from '#data-plane/routing/dice.ts'
 import { behaviours, type Behaviour } from '../fakes/behaviour.ts'
+import { eventually } from '../eventually.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { Gateway, KEY } from './gateway.ts'
 
@@ -74,6 +75,8 @@ test.each([1, 2, 3])('no answer is made of two, and none ends without saying how
   const client = async (): Promise<void> => {
     for (let time = 0; time < 15; time++) {
       const stream = dice() < 0.6
+      // Everybody is asked all the time, however it behaves: more answers, more seams to look at.
+      gateway.forgive()
       const answer = await ask(gateway, { model: 'm', stream })
       const text = await answer.text()
       const said = [...text.matchAll(/"content":"([^"]*)"/g)].map((match) => match[1]).join('')
@@ -109,13 +112,17 @@ describe('a provider that fails and recovers', () => {
       await Gateway.start({ providers: { a: { baseUrl: a.baseUrl } }, models: { m: ['a/m'] } }),
     )
     a.byDefault(behaviours.serverError)
-    for (let time = 0; time < 40; time++) expect((await ask(gateway, { model: 'm' })).status).toBe(502)
+    const seen = new Set<number>()
+    for (let time = 0; time < 40; time++) seen.add((await ask(gateway, { model: 'm' })).status)
+    // Asked in vain, and spared when asking had been in vain often enough.
+    expect(seen).toEqual(new Set([502, 503]))
+    expect(a.stats.requests).toBeLessThan(40)
     a.byDefault({})
-    // It is still put aside; but nobody else could answer.
-    expect((await ask(gateway, { model: 'm' })).status).toBe(200)
+    await eventually(async () => (await ask(gateway, { model: 'm' })).status === 200)
+    for (let time = 0; time < 20; time++) expect((await ask(gateway, { model: 'm' })).status).toBe(200)
   })
 
-  test('loses its traffic after five faults, and is tried again when its time has come', async () => {
+  test('loses its traffic after five faults at most, and is tried again when its time has come', async () => {
     const gateway = stack.use(
       await Gateway.start({
         providers: { a: { baseUrl: a.baseUrl }, b: { baseUrl: b.baseUrl } },
@@ -124,12 +131,13 @@ describe('a provider that fails and recovers', () => {
     )
     a.byDefault(behaviours.serverError)
     for (let time = 0; time < 20; time++) expect((await ask(gateway, { model: 'm' })).status).toBe(200)
-    expect(a.stats.requests).toBe(5)
+    const tried = a.stats.requests
+    expect(tried).toBeLessThanOrEqual(5)
     expect(b.stats.requests).toBe(20)
     a.byDefault({})
     gateway.forgive()
     await ask(gateway, { model: 'm' })
-    expect(a.stats.requests).toBe(6)
+    expect(a.stats.requests).toBe(tried + 1)
   })
 
   test('is not blamed for what its clients do', async () => {

@@ -241,8 +241,11 @@ describe('a conversation', () => {
     expect(await talk()).toEqual(['a', 'kept'])
     a.next(behaviours.serverError)
     expect(await talk()).toEqual(['b', 'moved:failed'])
-    // The first tier comes first, wherever the session was.
-    expect(await talk()).toEqual(['a', 'moved:ejected'])
+    expect(await talk()).toEqual(['b', 'kept'])
+    // It goes home once that is well again.
+    gateway.forgive()
+    expect(await talk()).toEqual(['a', 'moved:returned'])
+    expect(await talk()).toEqual(['a', 'kept'])
     expect(told(await ask(gateway, { body: '{"model":"both"}' }))).toEqual(['a', null])
   })
 

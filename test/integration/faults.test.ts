@@ -197,9 +197,10 @@ const told = (cell: Cell, sight: Sight): void => {
   const what =
     sight.error === null ? `${sight.status} ${provider}` : `${sight.status} ${String(sight.error.code)}`
   const key = `${cell.fault}|${cell.mode}|${cell.setup}`
-  const text = `${what} (${attempts})`
+  // How often it was tried depends on what else happened at that moment; what the client saw must not.
   const known = results.get(key)
-  results.set(key, known === undefined || known === text ? text : `${known} / ${text}`)
+  if (known === undefined) results.set(key, `${what} (${attempts})`)
+  else if (!known.startsWith(`${what} (`)) results.set(key, `${known} / ${what} (${attempts})`)
 }
 
 /** Asked a few at a time: each takes a moment, and most of it is waiting. */
@@ -207,6 +208,8 @@ async function each(some: readonly Cell[], check: (cell: Cell, sight: Sight) => 
   const queue = [...some]
   const worker = async (): Promise<void> => {
     for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
+      // What one cell has taught about the providers must not decide another.
+      gateway.forgive()
       const sight = await ask(cell)
       told(cell, sight)
       try {
@@ -219,7 +222,7 @@ async function each(some: readonly Cell[], check: (cell: Cell, sight: Sight) => 
       }
     }
   }
-  await Promise.all(Array.from({ length: 60 }, worker))
+  await Promise.all(Array.from({ length: 24 }, worker))
 }
 
 const requestsTo = (name: string, { model }: Cell): number =>
@@ -265,7 +268,9 @@ describe('a fault before the first word', () => {
       expect(headers.get('content-type')).toMatch(/^application\/json/)
       // Waiting helps against these two; for the rest all that could be tried was tried.
       expect(headers.get('x-should-retry')).toBe(status === 429 || status === 503 ? null : 'false')
-      expect(Number(headers.get('x-apiproxy-attempts'))).toBeGreaterThanOrEqual(2)
+      // Who is at a limit is not asked by the next request at the same moment: it may find one of them so.
+      const least = status === 503 || status === 429 ? 1 : 2
+      expect(Number(headers.get('x-apiproxy-attempts'))).toBeGreaterThanOrEqual(least)
       if (status === 429)
         expect(headers.get('retry-after')).toBe(cell.fault.includes('Retry-After') ? '7' : '5')
     })

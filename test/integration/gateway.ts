@@ -22,7 +22,7 @@ import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import type { SessionStore } from '#data-plane/sessions/store.ts'
 import { SnapshotHolder } from '#data-plane/sync/holder.ts'
 import type { AttemptRecord } from '#data-plane/upstream/failover.ts'
-import { Health } from '#data-plane/upstream/health.ts'
+import { Health } from '#data-plane/upstream/health/health.ts'
 import { Pools } from '#data-plane/upstream/pools.ts'
 import { credentialAdded, providerRegistered, TestLog } from '../model/log-builder.ts'
 
@@ -63,7 +63,8 @@ export class Gateway implements AsyncDisposable {
   readonly baseUrl: string
   readonly port: number
   readonly server: ReturnType<typeof buildServer>
-  readonly health: Health
+  /** Exchanged by `forgive`. */
+  health: Health
   readonly holder = new SnapshotHolder()
   /** Attempts in the order they ended. */
   readonly attempts: AttemptRecord[] = []
@@ -71,6 +72,8 @@ export class Gateway implements AsyncDisposable {
   readonly settled: number[] = []
   readonly warnings: LogFields[] = []
   readonly errors: LogFields[] = []
+  /** Every deployment and credential is as good as new. */
+  readonly forgive: () => void
   readonly #stack: AsyncDisposableStack
 
   static async start(options: GatewayOptions): Promise<Gateway> {
@@ -87,17 +90,21 @@ export class Gateway implements AsyncDisposable {
     this.#stack = new AsyncDisposableStack()
     const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
     const { bodyLimit = 1024 * 1024, requestTimeoutMs = 10_000, clock = systemClock } = options
-    this.health = new Health(
-      () => 0.5,
-      () => undefined,
-    )
+    const factors = new WeightFactors(slots.deployments)
+    const newHealth = (): Health => new Health({ factors, random: () => 0.5, onEdge: () => undefined })
+    const present = (): Health => this.health
+    this.health = newHealth()
+    this.forgive = () => {
+      this.health = newHealth()
+    }
     this.#swap(options, slots)
     let seed = 0
     this.server = buildServer({
       holder: this.holder,
       authenticator: new Authenticator(PEPPER),
-      factors: new WeightFactors(slots.deployments),
-      health: this.health,
+      get health() {
+        return present()
+      },
       pools: this.#stack.use(new Pools()),
       notes: options.notes ?? this.#stack.use(new MemoryNotes()),
       sealer: createSealer(SEALING_KEY),
@@ -127,15 +134,6 @@ export class Gateway implements AsyncDisposable {
   /** Forgets what was recorded. What was learned about providers stays; see `forgive`. */
   forget(): void {
     for (const list of [this.attempts, this.settled, this.warnings, this.errors]) list.length = 0
-  }
-
-  /** Every deployment and credential is as good as new. */
-  forgive(): void {
-    for (const provider of this.holder.current?.providers.values() ?? []) {
-      for (const deployment of provider.deployments.values()) {
-        for (const lane of deployment.lanes) this.health.succeeded(deployment, lane, Infinity)
-      }
-    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

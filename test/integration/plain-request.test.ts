@@ -12,14 +12,17 @@ import { FakeProvider } from '../fakes/provider.ts'
 const REQUESTS = 1_000
 /** Holds several of the periodic messages: telemetry every second, the head of the log every two. */
 const WINDOW_MS = 4_000
-/** A window may hold this many of them more than another. */
-const MORE_OR_LESS = 10
 
 let provider: FakeProvider
 let cluster: Cluster
 
 /** What the servers saw of two thousand requests. */
-const seen = { redisBytes: Number.NaN, postgresConnections: Number.NaN, redisBytesOfSession: 0 }
+const seen = {
+  busySeconds: Number.NaN,
+  redisBytes: Number.NaN,
+  postgresConnections: Number.NaN,
+  redisBytesOfSession: 0,
+}
 /** Subjects of the messages on the bus, without traffic and with it. */
 const messages: Record<'quiet' | 'busy', readonly string[]> = { quiet: [], busy: [] }
 
@@ -37,7 +40,9 @@ beforeAll(async () => {
 
   const redis = new RedisListener()
   const bytes = await redis.bytes()
+  const beganAt = performance.now()
   messages.busy = await messagesDuring(askMany)
+  seen.busySeconds = (performance.now() - beganAt) / 1_000
   seen.redisBytes = (await redis.bytes()) - bytes
   await ask({ 'x-session-id': 'session' })
   await sleep(100)
@@ -123,12 +128,14 @@ describe('a plain request', () => {
     expect(seen.redisBytesOfSession).toBeGreaterThan(0)
   })
 
-  test('publishes nothing: the node says as much without traffic as with it', () => {
+  test('publishes nothing of its own: with traffic the node tells five times a second, however much there is', () => {
     const reports = (subjects: readonly string[]) =>
       subjects.filter((subject) => subject.startsWith('apiproxy.tel.'))
     expect(reports(messages.quiet).length).toBeGreaterThanOrEqual(3)
-    expect(Math.abs(reports(messages.busy).length - reports(messages.quiet).length)).toBeLessThanOrEqual(1)
-    expect(messages.busy.length - messages.quiet.length).toBeLessThanOrEqual(MORE_OR_LESS)
+    expect(reports(messages.busy).length).toBeLessThanOrEqual(5 * seen.busySeconds + 5)
+    const others = (subjects: readonly string[]): number => subjects.length - reports(subjects).length
+    // What processes ask the broker by themselves varies with the machine's load; a message a request would not hide in it.
+    expect(others(messages.busy) - others(messages.quiet)).toBeLessThan(REQUESTS / 5)
   })
 
   test('needs no Postgres: the node has no connection to it and makes none', () => {

@@ -8,17 +8,21 @@ import { EMPTY_CATALOG } from '#contracts/catalog/catalog.ts'
 import { ProviderDefinition, ProviderProbe, type Provider } from '#contracts/catalog/provider.ts'
 import { providerId } from '#contracts/ids.ts'
 import { ManualClock } from '#contracts/process/clock.ts'
-import { outcomeIndex, type OutcomeClass } from '#contracts/telemetry/outcome.ts'
+import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { Mode } from '#contracts/telemetry/report.ts'
 import { openTable, signTable, type WeightTable } from '#contracts/weights/table.ts'
 import { compileSnapshot, type NodeSlots } from '#data-plane/routing/compile.ts'
 import { diceOf } from '#data-plane/routing/dice.ts'
 import { WeightFactors } from '#data-plane/routing/factors.ts'
-import { rank } from '#data-plane/routing/rank.ts'
+import { pick } from '#data-plane/routing/rank/pick.ts'
+import { STRATEGIES } from '#data-plane/routing/strategies.ts'
+import { SOUND } from '#data-plane/routing/rank/standing.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
 import type { Candidate } from '#data-plane/routing/snapshot.ts'
 import { Counters } from '#data-plane/telemetry/counters.ts'
 import { Emitter } from '#data-plane/telemetry/emit.ts'
+import { failure } from '#data-plane/upstream/classify.ts'
+import { Health } from '#data-plane/upstream/health/health.ts'
 import { Consumer } from '#prober/consume.ts'
 import { Judgement } from '#prober/judgement.ts'
 import { decodeMemory, encodeMemory } from '#prober/judgement/memory.ts'
@@ -47,7 +51,7 @@ export type WorldOptions = Readonly<{
   weights?: readonly [number, number]
 }>
 
-type Node = { counters: Counters; emitter: Emitter; factors: WeightFactors; candidates: readonly Candidate[] }
+type Node = { counters: Counters; health: Health; factors: WeightFactors; candidates: readonly Candidate[] }
 type Prober = { consumer: Consumer; judgement: Judgement; epoch: number; seq: number }
 
 const MODEL = 'm'
@@ -127,7 +131,7 @@ export class World {
   /** @returns the share of first choices since a time. */
   picked(provider: ProviderName, since: number): number {
     const picks = this.picks.filter(({ at }) => at >= since)
-    return picks.filter((pick) => pick.provider === provider).length / picks.length
+    return picks.filter((one) => one.provider === provider).length / picks.length
   }
 
   reason(provider: ProviderName): string {
@@ -174,6 +178,8 @@ export class World {
       previous: null,
     })
     const counters = new Counters(slots.lanes)
+    const factors = new WeightFactors(slots.deployments)
+    const health: Health = new Health({ factors, random: this.#random, onEdge: () => undefined })
     const bus = {
       connected: true,
       publish: (_subject: string, text: string): boolean => {
@@ -187,11 +193,16 @@ export class World {
       node: `node-${index}`,
       boot: 'boot',
       counters,
+      beforeReport: () =>
+        counters.countWaiting((waits) =>
+          health.overdue(this.now, ({ lane, mode }) => waits(lane.slot, mode)),
+        ),
       clock: this.clock,
     })
     this.#later(1_000 * this.#random(), () => this.#every(1_000, null, () => emitter.flush()))
+    this.#later(1_000 * this.#random(), () => this.#every(200, null, () => emitter.pulse()))
     const candidates = snapshot.routes.get(MODEL)?.candidates ?? []
-    return { counters, emitter, factors: new WeightFactors(slots.deployments), candidates }
+    return { counters, health, factors, candidates }
   }
 
   /** Poisson arrivals. */
@@ -202,44 +213,68 @@ export class World {
     })
   }
 
+  /** By the prober's factors alone: what a node finds out by itself is not what is modelled here. */
   #request(): void {
     const node = this.#nodes[Math.floor(this.#random() * this.#nodes.length)]
     if (node === undefined) return
-    const ranked = rank(node.candidates, {
-      standing: ({ deployment }) => ({ factor: node.factors.of(deployment.slot, this.now), ejected: false }),
-      random: this.#random,
-      sticky: null,
-    })
-    if (!ranked.ok) throw new Error(ranked.error)
-    this.picks.push({ at: this.now, provider: ranked.value[0]?.deployment.provider ?? '' })
-    this.#attempt(node, ranked.value)
+    const tried: Candidate[] = []
+    const next = (): void => {
+      const left = node.candidates.filter((one) => !tried.includes(one))
+      const picked = pick(left, {
+        standing: ({ deployment }) => ({ ...SOUND, fleet: node.factors.of(deployment.slot, this.now) }),
+        futility: () => 0,
+        dice: this.#random,
+        session: null,
+        taste: STRATEGIES.balanced,
+        region: null,
+      })
+      if (picked.kind === 'refused') {
+        if (tried.length === 0) throw new Error(picked.why)
+        this.unanswered += 1
+        return
+      }
+      const { candidate } = picked.chosen
+      if (tried.length === 0) this.picks.push({ at: this.now, provider: candidate.deployment.provider })
+      tried.push(candidate)
+      this.#attempt(node, candidate, next)
+    }
+    next()
   }
 
-  #attempt(node: Node, [candidate, ...others]: readonly Candidate[]): void {
-    if (candidate === undefined) {
-      this.unanswered += 1
-      return
+  #attempt({ health, counters }: Node, { deployment }: Candidate, next: () => void): void {
+    const weather = this.weather[deployment.provider === 'a' ? 'a' : 'b']
+    const lane = deployment.lanes[0]
+    if (lane === undefined) throw new Error('a deployment has a lane')
+    const { mode } = this.#options
+    const ticket = health.begin(deployment, lane, { mode, size: 0.5 }, 'cold', this.now)
+    const end = (
+      outcome: 'success' | 'fault' | 'timeout',
+      firstMs: number,
+      slowness: number | null,
+      totalMs: number,
+    ): void => {
+      const failed = outcome === 'success' ? null : failure(outcome)
+      const habit = health.end(ticket, failed, null, this.now)
+      counters.record(lane.slot, mode, { outcome: outcomeIndex(outcome), firstMs, slowness, totalMs, habit })
     }
-    const weather = this.weather[candidate.deployment.provider === 'a' ? 'a' : 'b']
-    const lane = candidate.deployment.lanes[0]?.slot ?? 0
-    const count = (outcome: OutcomeClass, firstMs: number, totalMs: number): void =>
-      node.counters.record(lane, this.#options.mode, outcomeIndex(outcome), firstMs, totalMs)
-    const fails = (outcome: OutcomeClass, afterMs: number): void =>
+    const fails = (outcome: 'fault' | 'timeout', afterMs: number): void =>
       this.#later(afterMs, () => {
-        count(outcome, -1, afterMs)
-        this.#attempt(node, others)
+        end(outcome, -1, null, afterMs)
+        next()
       })
     if (weather.isSilent) return fails('timeout', GIVE_UP_MS)
     if (this.#random() < weather.failing) return fails('fault', 50)
     const firstMs = this.#options.firstMs * weather.slow * Math.exp(this.#options.spread * this.#normal())
-    // A streamed answer is counted when it has ended, long after its first token.
-    const totalMs = this.#options.mode === 'json' ? firstMs : firstMs + 1_500
-    if (this.#options.mode === 'json') {
-      this.#later(totalMs, () => count('success', firstMs, totalMs))
+    if (mode === 'json') {
+      this.#later(firstMs, () => end('success', firstMs, health.first(ticket, firstMs, this.now), firstMs))
       return
     }
-    this.#later(firstMs, () => node.counters.recordFirst(lane, 'sse', firstMs))
-    this.#later(totalMs, () => count('success', -1, totalMs))
+    this.#later(firstMs, () =>
+      counters.recordFirst(lane.slot, 'sse', firstMs, health.first(ticket, firstMs, this.now)),
+    )
+    // A streamed answer is counted when it has ended, long after its first token.
+    const totalMs = firstMs + 1_500
+    this.#later(totalMs, () => end('success', -1, null, totalMs))
   }
 
   #hear(text: string): void {
@@ -271,7 +306,7 @@ export class World {
       epoch: prober.epoch,
       seq: prober.seq,
       at: this.clock.now(),
-      validForMs: 15_000,
+      validForMs: 3_500,
       entries,
     }
     const text = signTable(table, KEY)

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { candidate } from '#test/fakes/deployment.ts'
-import type { Candidate } from './snapshot.ts'
-import { rendezvous } from './stick.ts'
+import type { Candidate } from '../snapshot.ts'
+import { rendezvous as choose } from './rendezvous.ts'
+
+const rendezvous = (candidates: readonly Candidate[], session: string): string | null =>
+  choose(
+    candidates,
+    ({ deployment }) => deployment.id,
+    ({ weight }) => weight,
+    session,
+  )?.deployment.id ?? null
 
 const SESSIONS = Array.from({ length: 20_000 }, (_session, at) => `session-${at}`)
 
@@ -70,15 +78,6 @@ describe('the deployment of a session that nobody remembers', () => {
       expect(now).toBe('d/m')
     }
     expect(Math.abs(moved / SESSIONS.length - 0.25)).toBeLessThan(within(0.25))
-  })
-
-  test('is of the best tier that takes traffic', () => {
-    const candidates = [
-      candidate('gone', { weight: 0 }),
-      candidate('spare', { tier: 2, weight: 1_000 }),
-      candidate('best', { tier: 1, weight: 0.1 }),
-    ]
-    for (const session of SESSIONS.slice(0, 200)) expect(rendezvous(candidates, session)).toBe('best/m')
   })
 
   test('is nobody when nobody takes traffic', () => {
