@@ -36,6 +36,7 @@ import { NativePassage } from '../../upstream/passage/native.ts'
 import type { Arrival, Call, Inquiry } from '../inquiry.ts'
 import { GEMINI_ARRAY, TONGUE } from '../tongues.ts'
 import { isForeign, mayBeForeign } from '../../dialects/openai-chat/shapes.ts'
+import { expanded, keepResponse } from './kept-responses.ts'
 import { answersWithId, keepOwner } from './owners.ts'
 import { convertedHeaders, nativeHeaders } from './request-headers.ts'
 import { generatePath, upstreamDialect } from './upstream-dialect.ts'
@@ -69,11 +70,15 @@ class Generation implements Inquiry {
   readonly #framing: Address['framing']
   /** Bytes with sealed state in them are no other provider's business: they are never passed as they are. */
   readonly #isSealed: boolean
+  /** Names a response or items that it does not spell out. */
+  readonly #refers: boolean
   #canonical: Result<CanonicalRequest, Problem> | null = null
   /** Null: not looked yet. */
   #foreign: boolean | null = null
   #value: JsonObject | null = null
   #isStateless = false
+  /** References were replaced by what they stand for. */
+  #isExpanded = false
   #ids = 0
 
   constructor(dialect: DialectName, arrival: Arrival, request: NativeRequest, framing: Address['framing']) {
@@ -83,7 +88,9 @@ class Generation implements Inquiry {
     this.#framing = framing
     this.model = request.model
     this.stream = request.stream
-    this.owner = dialect === 'openai-responses' ? previousResponse(arrival.body) : null
+    const state = dialect === 'openai-responses' ? stateOf(arrival.body) : null
+    this.owner = state?.ids.find(({ kind }) => kind === 'response')?.id ?? null
+    this.#refers = state?.ids.some(({ kind }) => kind === 'response' || kind === 'item') ?? false
     this.#isSealed = holdsSealed(arrival.body)
   }
 
@@ -91,9 +98,7 @@ class Generation implements Inquiry {
     const name = upstreamDialect(deployment, this.#dialect)
     const path = generatePath(deployment, name, this.stream)
     if (path === null) return err(unsendable({ code: 'unsupported_parameter' }, 'provider'))
-    const isNative =
-      name === this.#dialect && !this.#isSealed && this.#framing === 'sse' && !this.#isForeign()
-    return isNative ? ok(this.#pass(path, deployment)) : this.#convert(name, path, deployment)
+    return this.#passes(name) ? ok(this.#pass(path, deployment)) : this.#convert(name, path, deployment)
   }
 
   /** The chat address also takes bodies of other shapes, which no chat upstream would understand. */
@@ -112,6 +117,22 @@ class Generation implements Inquiry {
   }
 
   recall(deployments: readonly Deployment[]): Promise<void> | null {
+    if (this.#refers) return this.#expand(deployments)
+    return this.#recallState(deployments)
+  }
+
+  /** What the client only refers to may be an answer of ours, which no upstream knows. */
+  async #expand(deployments: readonly Deployment[]): Promise<void> {
+    const { notes, keyId } = this.#arrival
+    const whole = await expanded(notes, keyId, this.#parsed())
+    if (whole !== null) {
+      this.#value = whole
+      this.#isExpanded = true
+    }
+    await this.#recallState(deployments)
+  }
+
+  #recallState(deployments: readonly Deployment[]): Promise<void> | null {
     const isNative = deployments.every((one) => this.#passes(upstreamDialect(one, this.#dialect)))
     if (isNative) return null
     this.#canonical ??= this.#read()
@@ -144,7 +165,7 @@ class Generation implements Inquiry {
   }
 
   #passes(name: DialectName): boolean {
-    if (this.#isStateless) return false
+    if (this.#isStateless || this.#isExpanded) return false
     return name === this.#dialect && !this.#isSealed && this.#framing === 'sse' && !this.#isForeign()
   }
 
@@ -220,7 +241,12 @@ class Generation implements Inquiry {
     const client = DIALECT[this.#dialect]
     const onAnswered = (parts: readonly AnswerPart[]): void => this.#keep(parts)
     const origin = { provider, toolNames }
-    return new ConvertedPassage({ upstream, origin, client, target, onAnswered })
+    const { notes, keyId } = this.#arrival
+    const onTold =
+      this.#dialect === 'openai-responses'
+        ? (told: string): void => keepResponse(notes, keyId, this.#parsed(), told)
+        : null
+    return new ConvertedPassage({ upstream, origin, client, target, onAnswered, onTold })
   }
 
   #read(): Result<CanonicalRequest, Problem> {
@@ -267,7 +293,3 @@ class Generation implements Inquiry {
     return `${this.#arrival.requestId.replaceAll(/[^A-Za-z0-9]/g, '')}x${this.#ids.toString(36)}`
   }
 }
-
-/** The response that the request continues, if it names one. */
-const previousResponse = (body: Buffer): string | null =>
-  stateOf(body)?.ids.find(({ kind }) => kind === 'response')?.id ?? null

@@ -24,6 +24,8 @@ export type Conversion = Readonly<{
   target: AnswerTarget
   /** Told what was answered, to its end, as far as state and calls are concerned. */
   onAnswered: (parts: readonly AnswerPart[]) => void
+  /** Told the answer as it was written: the whole of it, or the last frames of its stream. Null: nobody asks. */
+  onTold: ((told: string) => void) | null
 }>
 
 export class ConvertedPassage implements Passage {
@@ -40,7 +42,7 @@ export class ConvertedPassage implements Passage {
   }
 
   judgeBody(body: Buffer): JudgedBody {
-    const { upstream, origin, client, target, onAnswered } = this.#conversion
+    const { upstream, origin, client, target, onAnswered, onTold } = this.#conversion
     const verdict = NATIVE_ANSWERS[upstream.name].judgeBody(body)
     if (verdict !== 'answer') return { kind: verdict }
     const value = parseJson(body.toString())
@@ -51,7 +53,9 @@ export class ConvertedPassage implements Passage {
       return { kind: 'neither' } // a call the model botched, or no reason at all: somebody else may do better
     }
     onAnswered(reply.value.candidates[0]?.parts ?? [])
-    return { kind: 'answer', body: Buffer.from(client.writeReply(reply.value, target)) }
+    const written = client.writeReply(reply.value, target)
+    onTold?.(written)
+    return { kind: 'answer', body: Buffer.from(written) }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
@@ -73,6 +77,7 @@ class ConvertedStream implements StreamPassage {
   readonly #writer: StreamWriter
   readonly #parts = new StatefulParts()
   readonly #onAnswered: Conversion['onAnswered']
+  readonly #onTold: Conversion['onTold']
   #out = ''
   #verdict: Verdict = 'hold'
   #errorText = ''
@@ -80,7 +85,8 @@ class ConvertedStream implements StreamPassage {
   #finished = false
   #problem: Problem | null = null
 
-  constructor({ upstream, origin, client, target, onAnswered }: Conversion) {
+  constructor({ upstream, origin, client, target, onAnswered, onTold }: Conversion) {
+    this.#onTold = onTold
     this.#onAnswered = onAnswered
     this.#reader = upstream.openReader(origin)
     this.#writer = client.openWriter(target)
@@ -112,7 +118,9 @@ class ConvertedStream implements StreamPassage {
     }
     if (this.#problem !== null || !this.#finished) return { ending: 'broken', last: null }
     this.#onAnswered(this.#parts.parts())
-    this.#out += this.#writer.end()
+    const frames = this.#writer.end()
+    this.#onTold?.(frames)
+    this.#out += frames
     return { ending: 'finished', last: this.#told() }
   }
 
