@@ -113,7 +113,7 @@ describe('what a provider speaks', () => {
     ['openai', 'https://x.openai.azure.com/openai/v1', ['openai-chat', 'openai-responses']],
     ['openai', 'https://notapi.openai.com.example/v1', ['openai-chat']],
     ['openai', 'http://127.0.0.1:11434/v1', ['openai-chat']],
-    ['anthropic', 'https://api.anthropic.com', ['anthropic-messages']],
+    ['anthropic', 'https://api.anthropic.com', ['anthropic']],
     ['gemini', 'https://g.example', ['gemini']],
   ] as const)('of kind %s at %s is known', (kind, baseUrl, dialects) => {
     const endpoints = endpointsOf(kind, baseUrl)
@@ -125,9 +125,9 @@ describe('what a provider speaks', () => {
     const paths = (kind: 'openai' | 'anthropic' | 'gemini') =>
       endpointsOf(kind, 'https://h.example').paths('m')
     expect(takesDialect(paths('openai'), 'gemini')).toBe(false)
-    expect(takesDialect(paths('openai'), 'anthropic-messages')).toBe(true)
+    expect(takesDialect(paths('openai'), 'anthropic')).toBe(true)
     expect(takesDialect(paths('anthropic'), 'openai-responses')).toBe(false)
-    expect(takesDialect(paths('gemini'), 'anthropic-messages')).toBe(false)
+    expect(takesDialect(paths('gemini'), 'anthropic')).toBe(false)
     expect(takesDialect(paths('gemini'), 'openai-chat')).toBe(true)
   })
 })

@@ -111,7 +111,7 @@ function anthropic(written: string, { search }: URL): Places {
   return {
     paths: () => paths,
     modelList: (path) => joined(prefix + path, search),
-    dialects: ['anthropic-messages'],
+    dialects: ['anthropic'],
   }
 }
 
@@ -163,7 +163,7 @@ export function takesDialect(paths: EndpointPaths, dialect: Dialect): boolean {
       return true
     case 'openai-responses':
       return paths.responses !== null
-    case 'anthropic-messages':
+    case 'anthropic':
       return paths.messages !== null
     case 'gemini':
       return paths.generate !== null

@@ -17,7 +17,7 @@ export const ProviderKind = z.enum(['openai', 'anthropic', 'gemini'])
 export type ProviderKind = z.infer<typeof ProviderKind>
 
 /** A wire format of requests and answers. */
-export const Dialect = z.enum(['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'])
+export const Dialect = z.enum(['openai-chat', 'openai-responses', 'anthropic', 'gemini'])
 export type Dialect = z.infer<typeof Dialect>
 
 /** As the official SDKs write it: `https://host/v1`. A query string is kept and sent with every call. */

@@ -90,7 +90,7 @@ describe('a deployment', () => {
   test('takes the dialects its operator names, as far as its kind has a place for them', () => {
     const spoken = (...dialects: NonNullable<ProviderDefinitionInput['dialects']>) =>
       deploymentOf({ dialects })?.dialects
-    expect(spoken('anthropic-messages', 'openai-chat')).toEqual(['anthropic-messages', 'openai-chat'])
+    expect(spoken('anthropic', 'openai-chat')).toEqual(['anthropic', 'openai-chat'])
     expect(spoken('gemini', 'openai-responses')).toEqual(['openai-responses'])
     expect(spoken('gemini')).toEqual(['openai-chat'])
     expect(spoken()).toEqual(['openai-chat'])

@@ -55,9 +55,7 @@ const models = fc.record({
 })
 const kind = fc.constantFrom('openai', 'anthropic', 'gemini')
 const baseUrl = fc.constantFrom('https://api.example.com/v1', 'http://127.0.0.1:8000/v1?v=2')
-const dialects = fc.uniqueArray(
-  fc.constantFrom('openai-chat', 'openai-responses', 'anthropic-messages', 'gemini'),
-)
+const dialects = fc.uniqueArray(fc.constantFrom('openai-chat', 'openai-responses', 'anthropic', 'gemini'))
 const capabilities = fc.array(
   fc.record({
     model: fc.constantFrom('*', 'gpt-*', '*-mini', 'o1'),

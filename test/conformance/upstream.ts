@@ -38,7 +38,7 @@ export type Script = (sent: Sent, step: number) => Answer
 const KIND = {
   'openai-chat': { kind: 'openai', dialects: ['openai-chat'] },
   'openai-responses': { kind: 'openai', dialects: ['openai-responses'] },
-  anthropic: { kind: 'anthropic', dialects: ['anthropic-messages'] },
+  anthropic: { kind: 'anthropic', dialects: ['anthropic'] },
   gemini: { kind: 'gemini', dialects: ['gemini'] },
 } as const satisfies Readonly<Record<DialectName, Pick<ProviderDefinitionInput, 'kind' | 'dialects'>>>
 

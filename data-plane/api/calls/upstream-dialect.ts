@@ -5,19 +5,10 @@
  * speaks best.
  */
 import type { DialectName } from '../../dialects/canonical/request.ts'
-import type { Dialect } from '#contracts/catalog/provider.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 
-const NAME: Readonly<Record<Dialect, DialectName>> = {
-  'openai-chat': 'openai-chat',
-  'openai-responses': 'openai-responses',
-  'anthropic-messages': 'anthropic',
-  gemini: 'gemini',
-}
-
 export function upstreamDialect({ dialects }: Deployment, client: DialectName): DialectName {
-  const spoken = dialects.map((dialect) => NAME[dialect])
-  return spoken.includes(client) ? client : (spoken[0] ?? 'openai-chat')
+  return dialects.includes(client) ? client : (dialects[0] ?? 'openai-chat')
 }
 
 /** @returns path and query; null: the deployment has no such place. */

@@ -5,11 +5,13 @@
  * items and Gemini's parts; chat is the poorest). An absent member was not sent: writers then leave the
  * target's own default alone.
  */
+import type { Dialect } from '#contracts/catalog/provider.ts'
 import type { Carrier } from './carrier.ts'
 import type { JsonObject, JsonValue, RawJson } from './json.ts'
 
-export const DIALECTS = ['openai-chat', 'openai-responses', 'anthropic', 'gemini'] as const
-export type DialectName = (typeof DIALECTS)[number]
+/** The wire formats, under the names that operators use as well. */
+export type DialectName = Dialect
+export const DIALECTS: readonly DialectName[] = ['openai-chat', 'openai-responses', 'anthropic', 'gemini']
 
 export type CanonicalRequest = Readonly<{
   /** Whose words these are: what `source` means. */
