@@ -12,6 +12,7 @@ export const PLANES = {
   contracts: [
     'process',
     'bus',
+    'redis',
     // Folds commits, which are made of events: the one file that looks back over its folder's edge.
     'catalog/fold.ts',
     'weights',
