@@ -4,6 +4,7 @@
  * Pure.
  */
 import { ERRORS, type ErrorEntry, type Problem } from '#contracts/errors.ts'
+import type { JsonObject } from '../canonical/json.ts'
 import type { ErrorBody } from '../dialect.ts'
 
 /** Anthropic says by the status what OpenAI says by the type; an overload has a status of its own. */
@@ -38,10 +39,16 @@ function bodyOf(problem: Problem, requestId: string): string {
   return JSON.stringify({
     type: 'error',
     // There is no member for the parameter at fault; its name belongs into the sentence.
-    error: { type, message: withParam(said, problem.param) },
+    error: { type, message: withParam(said, problem.param), ...threadDetails(problem) },
     request_id: requestId,
   })
 }
+
+/** Anthropic's tool runner holds its conversation on the server; by this it knows to send all of it instead. */
+const threadDetails = ({ code, param }: Problem): JsonObject =>
+  code === 'unsupported_parameter' && param === 'thread'
+    ? { details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] } }
+    : {}
 
 const withParam = (message: string, param: string | undefined): string =>
   param === undefined || message.includes(param) ? message : `${param}: ${message}`

@@ -198,6 +198,12 @@ describe('thought and state', () => {
     expect(said([thought(state()), text('b')], {})).toEqual({ role: 'assistant', content: 'b' })
   })
 
+  test('go back to whoever is known to have given them', () => {
+    const own = [thought(state({ provider: 'p' })), text('b')]
+    expect(said(own, { provider: 'p' })['reasoning_details']).toHaveLength(2)
+    expect(said(own, { provider: 'q' })).toEqual({ role: 'assistant', content: 'b' })
+  })
+
   test('go back as text to hosts that want it, beside calls even when there is none', () => {
     const where = { host: 'api.deepseek.com' }
     expect(said([thought(state({ dialect: 'anthropic' })), text('b')], where)).toEqual({

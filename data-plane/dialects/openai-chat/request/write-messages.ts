@@ -203,14 +203,18 @@ function replayThought(
   { capabilities, provider }: Context,
 ): JsonObject {
   const text = parts.map((part) => part.text).join('')
-  if (capabilities.reasoningReplay === 'none') return {}
   if (capabilities.reasoningReplay === 'reasoning_content') {
     // DeepSeek and Moonshot refuse calls without it, be it empty.
     return text === '' && !hasCalls ? {} : { reasoning_content: text }
   }
+  const isAsked = capabilities.reasoningReplay === 'reasoning_details'
+  // A host that surely gave such state takes it back, whether or not it is known for it.
   const isOwn = ({ carrier }: ReasoningPart): boolean =>
-    carrier !== undefined && fits(carrier, 'openai-chat', provider) && isOwnDetail(carrier)
-  if (!parts.some(isOwn)) return text === '' ? {} : { reasoning: text }
+    carrier !== undefined &&
+    fits(carrier, 'openai-chat', provider) &&
+    isOwnDetail(carrier) &&
+    (isAsked || carrier.provider !== null)
+  if (!parts.some(isOwn)) return text === '' || !isAsked ? {} : { reasoning: text }
   const details = parts.filter((part) => isOwn(part) || (part.carrier === undefined && part.text !== ''))
   return { reasoning_details: details.flatMap((part, index) => writeOwnDetails(part, index)) }
 }
