@@ -42,6 +42,8 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['keys.revoke', 'write'],
   ['fleet.list', 'read'],
   ['fleet.wait', 'read'],
+  ['weights.current', 'read'],
+  ['weights.why', 'read'],
   ['audit.list', 'read'],
   ['audit.verify', 'read'],
   ['audit.calls', 'read'],

@@ -21,7 +21,7 @@ export type AdminPorts = Readonly<{
   trail: Trail
   fleet: Fleet
   discovery: Pick<Discovery, 'standing' | 'ask'>
-  weights: Pick<WeightsView, 'of'>
+  weights: Pick<WeightsView, 'of' | 'current'>
   calls: CallRecorder
   masterKey: MasterKey
   clock: Clock

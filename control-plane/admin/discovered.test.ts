@@ -18,7 +18,7 @@ beforeAll(async () => {
         return isThere ? ok([{ id: 'm' }, { id: 'n' }]) : err({ reason: 'answered 401', isRefused: true })
       },
     },
-    weights: { of: () => ({ factor: 0.5, reason: 'errors 12 %' }) },
+    weights: { of: () => ({ factor: 0.5, reason: 'errors 12 %' }), current: () => null },
   })
   const definition = { name: 'A', kind: 'openai', baseUrl: 'https://a.example/v1' } as const
   await api.providers.register({ id: 'a', definition })

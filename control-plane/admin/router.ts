@@ -8,7 +8,8 @@ import { keys } from './procedures/keys.ts'
 import { models } from './procedures/models.ts'
 import { providers } from './procedures/providers.ts'
 import { system } from './procedures/system.ts'
+import { weights } from './procedures/weights.ts'
 import { router } from './trpc.ts'
 
-export const adminRouter = router({ providers, models, keys, fleet, audit, system })
+export const adminRouter = router({ providers, models, keys, fleet, weights, audit, system })
 export type AdminRouter = typeof adminRouter

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { MemoryBroker } from '#contracts/bus/memory.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
 import { ManualClock } from '#contracts/process/clock.ts'
-import { signTable, WEIGHTS_REGISTER } from '#contracts/weights/table.ts'
+import { FADE_MS, signTable, WEIGHTS_REGISTER } from '#contracts/weights/table.ts'
 import { hops } from '#test/model/test-node.ts'
 import { TEST_KEYS } from '#test/model/log-builder.ts'
 import { WeightsView } from './weights.ts'
@@ -62,6 +62,20 @@ describe('the weights an admin sees', () => {
     using seen = view()
     await hops()
     expect(seen.of('a', 'v/m')?.factor).toBeCloseTo(1)
+  })
+
+  test('are told as a whole, with what they said at first and how much of it still counts', async () => {
+    using seen = view()
+    expect(seen.current()).toBeNull()
+    await say(table(3, 0.2))
+    clock.advance(VALID_MS + FADE_MS)
+    expect(seen.current()).toMatchObject({
+      epoch: 1,
+      seq: 3,
+      ageMs: VALID_MS + FADE_MS,
+      say: expect.closeTo(1 / Math.E),
+      factors: [{ provider: 'a', model: 'v/m', published: 0.2, factor: expect.closeTo(1 - 0.8 / Math.E) }],
+    })
   })
 
   test('are nobody’s who cannot sign them', async () => {

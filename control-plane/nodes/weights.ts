@@ -8,7 +8,10 @@ import {
   isNewer,
   openTable,
   relaxedFactor,
+  relaxedTo,
+  sayOf,
   WEIGHTS_REGISTER,
+  type WeightDetail,
   type WeightEntry,
   type WeightTable,
 } from '#contracts/weights/table.ts'
@@ -22,6 +25,27 @@ export type WeightsViewPorts = Readonly<{
 }>
 
 export type CountingFactor = Readonly<{ factor: number; reason: string }>
+
+/** The whole table, as it counts now. */
+export type SaidWeights = Readonly<{
+  epoch: number
+  seq: number
+  /** Since it was received, in milliseconds. */
+  ageMs: number
+  /** How much it still says, from 1 to 0. */
+  say: number
+  factors: readonly Readonly<{
+    provider: string
+    /** Upstream model. */
+    model: string
+    factor: number
+    /** What the table says, before its age counts. */
+    published: number
+    reason: string
+    /** Null: the prober is of a version that tells factors only. */
+    detail: WeightDetail | null
+  }>[]
+}>
 
 export class WeightsView implements Disposable {
   readonly #ports: WeightsViewPorts
@@ -49,6 +73,23 @@ export class WeightsView implements Disposable {
     if (entry === undefined || this.#table === null) return null
     const ageMs = this.#ports.clock.monotonic() - this.#receivedAt
     return { factor: relaxedFactor(entry.factor, ageMs, this.#table.validForMs), reason: entry.reason }
+  }
+
+  /** @returns null while no table has been heard of. */
+  current(): SaidWeights | null {
+    const table = this.#table
+    if (table === null) return null
+    const ageMs = this.#ports.clock.monotonic() - this.#receivedAt
+    const say = sayOf(ageMs, table.validForMs)
+    const factors = table.entries.map(({ provider, model, factor, reason, detail = null }) => ({
+      provider,
+      model,
+      factor: relaxedTo(factor, say),
+      published: factor,
+      reason,
+      detail,
+    }))
+    return { epoch: table.epoch, seq: table.seq, ageMs, say, factors }
   }
 
   [Symbol.dispose](): void {

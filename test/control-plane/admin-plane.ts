@@ -68,7 +68,7 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     trail: new Trail(database),
     fleet: new Fleet(ledger, clock),
     discovery: silentDiscovery,
-    weights: { of: () => null },
+    weights: { of: () => null, current: () => null },
     calls,
     masterKey,
     clock,
