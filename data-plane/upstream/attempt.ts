@@ -13,6 +13,7 @@ import type { Downstream } from './downstream.ts'
 import type { Passage, StreamPassage } from './passage.ts'
 import type { Dispatcher } from './pools.ts'
 import { readRateLimits, type RateLimits } from './rate-limits.ts'
+import { spentOf, type Spent, type Told } from './spent.ts'
 
 /** JSON answers up to this size are held whole, so that one cut short can still be tried elsewhere. */
 const HOLD_JSON_BYTES = 16 * 1024 * 1024
@@ -70,6 +71,8 @@ export type AttemptResult = Readonly<{
   totalMs: number
   /** What the upstream said about how much more it takes. */
   limits: RateLimits | null
+  /** Null: nothing that counts. */
+  spent: Spent | null
 }>
 
 type State = 'waiting' | 'holding' | 'collecting' | 'refusing' | 'passing' | 'done'
@@ -90,6 +93,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   #stream: StreamPassage | null = null
   #committed = false
   #firstMs: number | null = null
+  /** Of a JSON answer; one too long to hold passes unread. */
+  #told: Told | null = UNTOLD
   #status = 0
   #contentType = ''
   #headers: Readonly<Record<string, string | string[] | undefined>> = {}
@@ -284,6 +289,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #endCollecting(body: Buffer): void {
     const judged = this.#input.prepared.passage.judgeBody(body)
     if (judged.kind === 'answer') {
+      this.#told = judged.told
       this.#begin(judged.body.length)
       this.#input.client.end(judged.body)
       this.#finish(null)
@@ -372,6 +378,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const totalMs = this.#elapsed()
     // A refusal is no answer: a quick 503 must not pass for a quick first byte.
     const firstMs = outcome === null ? this.#firstMs : null
+    const told = !this.#committed ? null : this.#stream === null ? this.#told : this.#stream.told()
     const limits = readRateLimits(this.#headers, this.#input.clock.now())
     this.#resolve({
       failure: outcome,
@@ -381,9 +388,12 @@ class Attempt implements Dispatcher.DispatchHandler {
       firstMs,
       totalMs,
       limits,
+      spent: told === null ? null : spentOf(told, outcome === null, this.#input.prepared.body),
     })
   }
 }
+
+const UNTOLD: Told = { usage: null, seen: () => 0 }
 
 const isReset = (code: string): boolean =>
   code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'

@@ -27,6 +27,7 @@ import type { Downstream } from './downstream.ts'
 import type { Health } from './health/health.ts'
 import type { HabitSample } from './health/ticket.ts'
 import type { Pools } from './pools.ts'
+import type { Spent } from './spent.ts'
 
 export type PlanInput = Choice &
   Readonly<{
@@ -67,6 +68,12 @@ export type AttemptRecord = Readonly<{
   totalMs: number
   /** What it adds to what is usual; null: nothing. */
   habit: HabitSample | null
+  /** Null: nothing that counts. */
+  spent: Spent | null
+  /** Status of a refusal; 0: none came, or an answer did. */
+  status: number
+  /** What the request lost on its way into another dialect. */
+  warnings: readonly string[]
 }>
 
 export type PlanResult =
@@ -254,7 +261,10 @@ class Run {
     const slowness = firstMs === null || stream ? null : health.first(ticket, firstMs, now)
     const habit = health.end(ticket, failure, result.limits, now)
     const outcome = failure?.outcome ?? 'success'
-    onAttempt({ deployment, lane, why, outcome, firstMs, slowness, totalMs, habit })
+    const { warnings } = prepared
+    const status = failure?.status ?? 0
+    const { spent } = result
+    onAttempt({ deployment, lane, why, outcome, firstMs, slowness, totalMs, habit, spent, status, warnings })
     return result
   }
 

@@ -6,9 +6,11 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import type { BodyVerdict, Ending, Verdict } from '../dialects/native/answers.ts'
+import type { Told } from './spent.ts'
 
 export type JudgedBody =
-  | Readonly<{ kind: 'answer'; body: Buffer }>
+  /** `told`: null for calls that cost nothing. */
+  | Readonly<{ kind: 'answer'; body: Buffer; told: Told | null }>
   /** `error`: an error in disguise, to be classified. */
   | Readonly<{ kind: Exclude<BodyVerdict, 'answer'> }>
 
@@ -35,6 +37,8 @@ export interface StreamPassage {
   readonly errorText: string
   /** The upstream's stream has ended. `last`: what is still to be told if it is not `broken`. */
   end(): Readonly<{ ending: Ending; last: Buffer | null }>
+  /** Asked once, when nothing more comes of it. @returns null for calls that cost nothing. */
+  told(): Told | null
   /** Last bytes of an answer that has no end: the error, in the client's own words. */
   breakOff(problem: Problem): Buffer
 }

@@ -10,6 +10,7 @@
  */
 export const PLANES = {
   contracts: [
+    'usage',
     'process',
     'bus',
     'redis',
@@ -37,6 +38,7 @@ export const PLANES = {
     'admission',
     'upstream',
     'telemetry',
+    'usage',
     'sessions',
     'carriers',
     'notes',
@@ -54,6 +56,7 @@ export const PLANES = {
     'bootstrap/apply.ts',
     'admin',
     'discovery',
+    'usage',
     'nodes',
     'relay',
     'projections',
@@ -127,6 +130,7 @@ export const PURE = [
   'contracts/catalog/{*,facts/*}.ts',
   'contracts/commit/*.ts',
   'contracts/telemetry/*.ts',
+  'contracts/usage/*.ts',
   'contracts/weights/*.ts',
   'contracts/bus/subjects.ts',
   'data-plane/routing/{compile,model-list,resolve,snapshot,strategies}.ts',
@@ -134,7 +138,7 @@ export const PURE = [
   'data-plane/dialects/**/*.ts',
   'data-plane/carriers/{kept,parts-of-stream}.ts',
   'data-plane/api/calls/{request-headers,upstream-dialect}.ts',
-  'data-plane/upstream/{answer-head,classify,rate-limits,upstream-error}.ts',
+  'data-plane/upstream/{answer-head,classify,rate-limits,spent,upstream-error}.ts',
   'data-plane/upstream/passage/commit-gate.ts',
   'data-plane/sessions/binding.ts',
   'data-plane/sync/cursor.ts',

@@ -2,6 +2,7 @@
  * One attempt at a time, against an upstream that answers with bytes.
  */
 import { systemClock } from '#contracts/process/clock.ts'
+import { NATIVE_METER } from '#data-plane/dialects/native/meter.ts'
 import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
 import { DIALECT } from '#data-plane/dialects/registry.ts'
 import {
@@ -33,6 +34,7 @@ export const prepared = (body = '{"model":"m"}'): Prepared => ({
   body: Buffer.from(body),
   passage: new NativePassage({
     answers: NATIVE_ANSWERS['openai-chat'],
+    meter: NATIVE_METER['openai-chat'],
     errorEvent: (problem) => DIALECT['openai-chat'].writeErrorEvent(problem, 'req_1'),
   }),
   warnings: [],

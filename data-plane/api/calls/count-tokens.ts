@@ -89,7 +89,7 @@ function prepare(
   if (path === null) return err(unsendable({ code: 'unsupported_parameter' }, 'provider'))
   if (name === dialect) {
     const headers = nativeHeaders(dialect, arrival.headers, false)
-    const passage = bodiesOnly(judgeTokenCount)
+    const passage = bodiesOnly(judgeTokenCount, null)
     return ok({ method: 'POST', path, headers, body: patched(deployment), passage, warnings: [] })
   }
   const request = canonical()
@@ -108,7 +108,7 @@ function prepare(
     path,
     headers: convertedHeaders(false, headers),
     body: Buffer.from(JSON.stringify(sent)),
-    passage: new RewrittenPassage({ judge: judgeTokenCount, rewrite }),
+    passage: new RewrittenPassage({ judge: judgeTokenCount, meter: null, rewrite }),
     warnings: [],
   })
 }

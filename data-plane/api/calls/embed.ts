@@ -19,6 +19,7 @@ import {
   type WrittenEmbeddings,
 } from '../../dialects/embeddings.ts'
 import { judgeEmbeddings } from '../../dialects/native/answers.ts'
+import { NATIVE_METER } from '../../dialects/native/meter.ts'
 import { patchRequest, readRequest } from '../../dialects/native/read-request.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
@@ -75,7 +76,7 @@ function prepare(
   if (toGemini === (address !== null)) {
     const path = address === null ? endpoints.embeddings : pathOf(endpoints, address.method)
     if (path === null) return err(unsendable(NOT_HERE, 'provider'))
-    const passage = bodiesOnly(judgeEmbeddings)
+    const passage = bodiesOnly(judgeEmbeddings, NATIVE_METER[address === null ? 'openai-chat' : 'gemini'])
     return ok({
       method: 'POST',
       path,
@@ -121,7 +122,11 @@ function convert(
     path,
     headers: convertedHeaders(false, []),
     body: Buffer.from(JSON.stringify(sent)),
-    passage: new RewrittenPassage({ judge: judgeEmbeddings, rewrite }),
+    passage: new RewrittenPassage({
+      judge: judgeEmbeddings,
+      meter: NATIVE_METER[address === null ? 'gemini' : 'openai-chat'],
+      rewrite,
+    }),
     warnings: request.losses.list.map(({ at, reason }) => `${at}:${reason}`),
   })
 }

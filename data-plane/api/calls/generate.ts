@@ -22,6 +22,7 @@ import type { AnswerPart } from '../../dialects/canonical/reply.ts'
 import type { CanonicalRequest, DialectName } from '../../dialects/canonical/request.ts'
 import type { AnswerTarget, Dialect, WrittenRequest } from '../../dialects/dialect.ts'
 import { NATIVE_ANSWERS, type NativeAnswers } from '../../dialects/native/answers.ts'
+import { NATIVE_METER } from '../../dialects/native/meter.ts'
 import { patchRequest, readRequest, type NativeRequest } from '../../dialects/native/read-request.ts'
 
 import { stateOf } from '../../dialects/openai-responses/state.ts'
@@ -186,6 +187,7 @@ class Generation implements Inquiry {
     const { errorEvent } = TONGUE[this.#dialect]
     const native = new NativePassage({
       answers: this.#answersOf(deployment),
+      meter: NATIVE_METER[this.#dialect],
       errorEvent: (problem) => errorEvent(problem, requestId),
     })
     const isOdd =

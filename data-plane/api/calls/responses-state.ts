@@ -51,6 +51,8 @@ export function responseState({ method, id, tail }: StateRequest): Call {
                 body: method === 'POST' ? body : null,
                 passage: new NativePassage({
                   answers: STATE_ANSWERS,
+                  // What made it was counted when it was made.
+                  meter: null,
                   errorEvent: (problem) => TONGUE_OF_RESPONSES.errorEvent(problem, requestId),
                 }),
                 warnings: [],

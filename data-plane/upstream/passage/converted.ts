@@ -5,7 +5,7 @@ import { createParser, type EventSourceParser } from 'eventsource-parser'
 import type { Problem } from '#contracts/errors.ts'
 import { StatefulParts } from '../../carriers/parts-of-stream.ts'
 import { isObject, parseJson } from '../../dialects/canonical/json.ts'
-import type { AnswerPart } from '../../dialects/canonical/reply.ts'
+import type { AnswerPart, Usage } from '../../dialects/canonical/reply.ts'
 import type { StreamEvent } from '../../dialects/canonical/stream.ts'
 import type {
   AnswerOrigin,
@@ -15,6 +15,9 @@ import type {
   StreamWriter,
 } from '../../dialects/dialect.ts'
 import { NATIVE_ANSWERS, type Ending, type Verdict } from '../../dialects/native/answers.ts'
+import { weighBody } from '../../dialects/native/meter.ts'
+import { estimateText } from '../../dialects/token-count.ts'
+import type { Told } from '../spent.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 
 export type Conversion = Readonly<{
@@ -55,7 +58,8 @@ export class ConvertedPassage implements Passage {
     onAnswered(reply.value.candidates[0]?.parts ?? [])
     const written = client.writeReply(reply.value, target)
     onTold?.(written)
-    return { kind: 'answer', body: Buffer.from(written) }
+    const told = { usage: reply.value.usage, seen: () => weighBody(body) }
+    return { kind: 'answer', body: Buffer.from(written), told }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
@@ -83,6 +87,8 @@ class ConvertedStream implements StreamPassage {
   #errorText = ''
   #events = 0
   #finished = false
+  #usage: Usage | null = null
+  #seen = 0
   #problem: Problem | null = null
 
   constructor({ upstream, origin, client, target, onAnswered, onTold }: Conversion) {
@@ -124,6 +130,10 @@ class ConvertedStream implements StreamPassage {
     return { ending: 'finished', last: this.#told() }
   }
 
+  told(): Told {
+    return { usage: this.#usage, seen: () => this.#seen }
+  }
+
   breakOff(problem: Problem): Buffer {
     // Whole frames that were read together with the break are the client's, too.
     return Buffer.from(this.#out + this.#writer.fail(this.#problem ?? problem))
@@ -155,9 +165,26 @@ class ConvertedStream implements StreamPassage {
       if (this.#verdict === 'hold' && (isContent(event) || this.#events > HOLD_EVENTS)) {
         this.#verdict = 'content'
       }
+      this.#count(event)
       if (event.kind === 'finish') this.#finished = true
       this.#parts.take(event)
       this.#out += this.#writer.write(event)
+    }
+  }
+
+  #count(event: StreamEvent): void {
+    switch (event.kind) {
+      case 'start':
+      case 'usage':
+        this.#usage = event.usage ?? this.#usage
+        return
+      case 'text':
+      case 'refusal':
+      case 'reasoning':
+      case 'args':
+        this.#seen += estimateText(event.text)
+        return
+      default: // nothing that was said
     }
   }
 }

@@ -16,7 +16,9 @@ const ODD =
 
 function passed(text: string, size: number): string {
   const answers = NATIVE_ANSWERS['openai-chat']
-  const stream = new MendedPassage(new NativePassage({ answers, errorEvent: () => '' })).openStream()
+  const stream = new MendedPassage(
+    new NativePassage({ answers, meter: null, errorEvent: () => '' }),
+  ).openStream()
   const bytes = Buffer.from(text)
   const out: Buffer[] = []
   for (let at = 0; at < bytes.length; at += size) {

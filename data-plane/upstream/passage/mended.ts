@@ -5,6 +5,7 @@
 import type { Problem } from '#contracts/errors.ts'
 import type { Ending, Verdict } from '../../dialects/native/answers.ts'
 import { openRepair } from '../../dialects/openai-chat/repair-stream.ts'
+import type { Told } from '../spent.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 
 export class MendedPassage implements Passage {
@@ -61,6 +62,10 @@ class MendedStream implements StreamPassage {
     this.#rest = null
     if (parts.length === 0) return { ending, last: null }
     return { ending, last: Buffer.from(this.#mended(Buffer.concat(parts).toString())) }
+  }
+
+  told(): Told | null {
+    return this.#native.told()
   }
 
   breakOff(problem: Problem): Buffer {

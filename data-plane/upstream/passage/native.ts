@@ -3,12 +3,16 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import type { BodyVerdict, Ending, NativeAnswers, Verdict } from '../../dialects/native/answers.ts'
+import { weighBody, weighStream, type NativeMeter } from '../../dialects/native/meter.ts'
+import type { Told } from '../spent.ts'
 import { CommitGate } from './commit-gate.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 import { StreamTail } from './stream-tail.ts'
 
 export type NativeWords = Readonly<{
   answers: NativeAnswers
+  /** Null: such a call costs nothing. */
+  meter: NativeMeter | null
   errorEvent: (problem: Problem) => string
 }>
 
@@ -23,8 +27,11 @@ export class NativePassage implements Passage {
   }
 
   judgeBody(body: Buffer): JudgedBody {
-    const verdict: BodyVerdict = this.#words.answers.judgeBody(body)
-    return verdict === 'answer' ? { kind: 'answer', body } : { kind: verdict }
+    const { answers, meter } = this.#words
+    const verdict: BodyVerdict = answers.judgeBody(body)
+    if (verdict !== 'answer') return { kind: verdict }
+    const told = meter === null ? null : { usage: meter.ofBody(body), seen: () => weighBody(body) }
+    return { kind: 'answer', body, told }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
@@ -42,6 +49,9 @@ class NativeStream implements StreamPassage {
   readonly #tail: StreamTail
   /** What came before the first content. */
   #held: Buffer[] = []
+  /** The beginning of the stream, where some tell what went in. */
+  #head: Buffer | null = null
+  #bytes = 0
   #verdict: Verdict = 'hold'
 
   constructor(words: NativeWords) {
@@ -59,6 +69,7 @@ class NativeStream implements StreamPassage {
   }
 
   push(chunk: Buffer): Buffer | null {
+    this.#bytes += chunk.length
     if (this.#verdict === 'content') return this.#tail.push(chunk)
     this.#held.push(chunk)
     this.#verdict = this.#gate.feed(chunk)
@@ -66,11 +77,22 @@ class NativeStream implements StreamPassage {
     const [only, ...more] = this.#held
     const held = only !== undefined && more.length === 0 ? only : Buffer.concat(this.#held)
     this.#held = []
+    this.#head = held
     return this.#tail.push(held)
   }
 
   end(): Readonly<{ ending: Ending; last: Buffer | null }> {
     return { ending: this.#tail.ending(), last: this.#tail.rest }
+  }
+
+  told(): Told | null {
+    const { meter } = this.#words
+    if (meter === null) return null
+    const { text } = this.#tail
+    return {
+      usage: meter.ofStream(this.#head?.toString('latin1') ?? '', text),
+      seen: () => weighStream(text, this.#bytes),
+    }
   }
 
   breakOff(problem: Problem): Buffer {

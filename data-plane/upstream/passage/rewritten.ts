@@ -4,11 +4,14 @@
 import type { Result } from '#contracts/result.ts'
 import { isObject, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
 import type { BodyVerdict, NativeAnswers } from '../../dialects/native/answers.ts'
+import { weighBody, type NativeMeter } from '../../dialects/native/meter.ts'
 import { NativePassage } from './native.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 
 export type Rewriting = Readonly<{
   judge: (body: Buffer) => BodyVerdict
+  /** Of what the upstream said; null: such a call costs nothing. */
+  meter: NativeMeter | null
   /** @returns a reason when it is no such answer after all. */
   rewrite: (body: JsonObject) => Result<JsonObject, string>
 }>
@@ -24,14 +27,14 @@ export class RewrittenPassage implements Passage {
   }
 
   judgeBody(body: Buffer): JudgedBody {
-    const { judge, rewrite } = this.#rewriting
+    const { judge, meter, rewrite } = this.#rewriting
     const verdict = judge(body)
     if (verdict !== 'answer') return { kind: verdict }
     const value = parseJson(body.toString())
     const written = isObject(value) ? rewrite(value) : null
-    return written?.ok === true
-      ? { kind: 'answer', body: Buffer.from(JSON.stringify(written.value)) }
-      : { kind: 'neither' }
+    if (written?.ok !== true) return { kind: 'neither' }
+    const told = meter === null ? null : { usage: meter.ofBody(body), seen: () => weighBody(body) }
+    return { kind: 'answer', body: Buffer.from(JSON.stringify(written.value)), told }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
@@ -39,12 +42,15 @@ export class RewrittenPassage implements Passage {
   }
 
   openStream(): StreamPassage {
-    return bodiesOnly(this.#rewriting.judge).openStream()
+    return bodiesOnly(this.#rewriting.judge, this.#rewriting.meter).openStream()
   }
 }
 
 /** An answer that passes as it is and has no stream: whatever streams is none. */
-export function bodiesOnly(judgeBody: (body: Buffer) => BodyVerdict): NativePassage {
+export function bodiesOnly(
+  judgeBody: (body: Buffer) => BodyVerdict,
+  meter: NativeMeter | null,
+): NativePassage {
   const answers: NativeAnswers = { judgeBody, judgeEvent: () => 'hold', endingOf: () => 'broken' }
-  return new NativePassage({ answers, errorEvent: () => '' })
+  return new NativePassage({ answers, meter, errorEvent: () => '' })
 }

@@ -1,0 +1,32 @@
+/**
+ * What an attempt has used up, as it is put into the books.
+ *
+ * Pure. The rule: an attempt of which nothing reached the client is not counted, because nobody can say what it
+ * cost. An answer that came to its end counts as its provider counted it. One that broke off, or that the client
+ * left, counts with what was seen of it, and is marked as estimated; so is one whose provider does not count.
+ */
+import { NO_TOKENS, type Tokens } from '#contracts/usage/tokens.ts'
+import type { Usage } from '../dialects/canonical/reply.ts'
+import { weighRequest } from '../dialects/native/meter.ts'
+
+/** What is known of an answer when nothing more comes of it. */
+export type Told = Readonly<{
+  /** As the upstream counted so far; null: it has not said. */
+  usage: Usage | null
+  /** Tokens, about, of what was seen. Asked only where the upstream's own count does not do. */
+  seen: () => number
+}>
+
+export type Spent = Readonly<{ tokens: Tokens; isEstimated: boolean }>
+
+/** @param isWhole the answer came to its end. @param request the body that was sent. */
+export function spentOf({ usage, seen }: Told, isWhole: boolean, request: Buffer | null): Spent {
+  if (usage !== null && isWhole) {
+    const { native: _, ...tokens } = usage
+    return { tokens, isEstimated: false }
+  }
+  const { native: _, ...tokens } = { native: null, ...(usage ?? NO_TOKENS) }
+  const input = tokens.input > 0 ? tokens.input : request === null ? 0 : weighRequest(request)
+  const output = Math.max(tokens.output, Math.ceil(seen()))
+  return { tokens: { ...tokens, input, output }, isEstimated: true }
+}
