@@ -13,8 +13,10 @@ export type LineSums = readonly [count: number, x: number, xx: number, y: number
 
 export const NO_SUMS: LineSums = [0, 0, 0, 0, 0]
 
-/** Samples before which no line is believed. */
+/** Samples before which no line is believed… */
 export const LEAST_LINE_SAMPLES = 20
+/** …and for how long they must have come, in milliseconds: a burst at the start is not what is usual. */
+export const LEAST_LINE_MS = 10_000
 /** Nobody feels a difference below this, and a busy machine makes one by itself, in milliseconds. */
 const LEAST_FELT_MS = 10
 /** A sample can say "ten times slower", and no more: one stuck request is not a hundred slow ones. */

@@ -6,6 +6,7 @@
  */
 import {
   fitLine,
+  LEAST_LINE_MS,
   LEAST_LINE_SAMPLES,
   mixSums,
   NO_SUMS,
@@ -124,12 +125,14 @@ export type LineHabit = Readonly<{
   sums: LineSums
   /** All samples ever seen. */
   count: number
+  /** For how long they have come, up to the last, in milliseconds. */
+  spanMs: number
   at: number
   /** Null: too few samples yet. */
   line: Line | null
 }>
 
-export const NO_LINE: LineHabit = { sums: NO_SUMS, count: 0, at: 0, line: null }
+export const NO_LINE: LineHabit = { sums: NO_SUMS, count: 0, spanMs: 0, at: 0, line: null }
 
 /** @param more sums of samples that the nodes clipped by what they knew to be usual. */
 export function learnLine(habit: LineHabit, more: LineSums, isWell: boolean, now: number): LineHabit {
@@ -139,5 +142,7 @@ export function learnLine(habit: LineHabit, more: LineSums, isWell: boolean, now
   const kept = weight > 0 ? Math.max(aged, Math.min(weight, BASELINE_SAMPLES)) / weight : 0
   const sums = mixSums(habit.sums, kept, more, habit.line === null || isWell ? 1 : UNWELL_SHARE)
   const count = habit.count + more[0]
-  return { sums, count, at: now, line: count >= LEAST_LINE_SAMPLES ? fitLine(sums) : null }
+  const spanMs = habit.count === 0 ? 0 : habit.spanMs + Math.max(0, now - habit.at)
+  const isKnown = count >= LEAST_LINE_SAMPLES && spanMs >= LEAST_LINE_MS
+  return { sums, count, spanMs, at: now, line: isKnown ? fitLine(sums) : null }
 }

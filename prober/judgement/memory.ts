@@ -36,6 +36,7 @@ const sum = z.number().nonnegative()
 const LineText = z.object({
   sums: z.tuple([sum, sum, sum, sum, sum]),
   count: sum,
+  spanMs: sum,
   line: z.object({ t0: z.number().positive(), perK: sum }).nullable(),
   ...sinceNow,
 })

@@ -58,7 +58,8 @@ describe('score', () => {
   })
 
   test('says what is wrong in numbers', () => {
-    const sse = learnLine(NO_LINE, [30, 15, 7.5, 30 * 210, 15 * 210], true, 0)
+    const first = learnLine(NO_LINE, [15, 7.5, 3.75, 15 * 210, 7.5 * 210], true, 0)
+    const sse = learnLine(first, [15, 7.5, 3.75, 15 * 210, 7.5 * 210], true, 10_000)
     const window = { ...newWindow(0), usual: { json: NO_LINE, sse } }
     const bad = reading({ errors: 0.31, slowness: 9.8, window })
     expect(score(bad, NO_PEERS, 0.01, true).trouble).toBe(

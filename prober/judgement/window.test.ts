@@ -43,7 +43,13 @@ const took = (count: number, ms: number): LineSums => [
 
 /** A window that knows 100 ms as usual. */
 function known(): Window {
-  return observe(newWindow(0), sampleOf({ success: 40 }, [], { line: took(40, 100) }), true, 0)
+  const first = observe(
+    newWindow(-10_000),
+    sampleOf({ success: 1 }, [], { line: took(1, 100) }),
+    true,
+    -10_000,
+  )
+  return observe(first, sampleOf({ success: 39 }, [], { line: took(39, 100) }), true, 0)
 }
 
 describe('errors', () => {
@@ -91,17 +97,19 @@ describe('what is usual', () => {
     mode: Sample['mode'] = 'sse',
   ): Window => observe(window, sampleOf({}, [], { line, mode }), isWell, now)
 
-  test('is not known before 20 samples, and known by kind of answer', () => {
+  test('is not known before 20 samples over ten seconds, and known by kind of answer', () => {
     const few = add(newWindow(0), took(19, 100), true, 0)
     expect(usualMs(few, 'sse')).toBeNull()
-    const enough = add(few, took(1, 100), true, 0)
+    // A burst at the start is not what is usual.
+    expect(usualMs(add(few, took(500, 100), true, 9_999), 'sse')).toBeNull()
+    const enough = add(few, took(1, 100), true, 10_000)
     expect([usualMs(enough, 'sse'), usualMs(enough, 'json')]).toEqual([100, null])
   })
 
   test('grows with the size of a request', () => {
     // 200 ms and 100 more for each thousand tokens, at 1 000 and 3 000 tokens.
     const line: LineSums = [40, 20 + 60, 20 + 180, 20 * 300 + 20 * 500, 20 * 300 + 60 * 500]
-    const { line: found } = add(newWindow(0), line, true, 0).usual.sse
+    const { line: found } = add(add(newWindow(0), line, true, 0), line, true, 10_000).usual.sse
     expect(found?.t0).toBeCloseTo(200)
     expect(found?.perK).toBeCloseTo(100)
   })

@@ -4,6 +4,7 @@
  */
 import {
   fitLine,
+  LEAST_LINE_MS,
   LEAST_LINE_SAMPLES,
   mixSums,
   NO_SUMS,
@@ -19,6 +20,8 @@ export class Habit {
   #sums: LineSums = NO_SUMS
   #at = 0
   #count = 0
+  /** Of the first sample; -1: there was none. */
+  #since = -1
   #line: Line | null = null
 
   get line(): Line | null {
@@ -32,6 +35,8 @@ export class Habit {
     this.#sums = mixSums(this.#sums, kept, [1, size, size * size, ms, size * ms], share)
     this.#at = Math.max(this.#at, now)
     this.#count += 1
-    if (this.#count >= LEAST_LINE_SAMPLES) this.#line = fitLine(this.#sums)
+    if (this.#since < 0) this.#since = now
+    if (this.#count >= LEAST_LINE_SAMPLES && now - this.#since >= LEAST_LINE_MS)
+      this.#line = fitLine(this.#sums)
   }
 }

@@ -149,7 +149,7 @@ describe('the share a deployment keeps', () => {
     rig.answers(slow, 40, 3_000)
     expect(rig.standing(slow).local).toBe(1)
     const turning = deployment('turning')
-    rig.answers(turning, 40, 100)
+    rig.answers(turning, 110, 100)
     rig.answers(turning, 15, 500)
     expect(rig.standing(turning).local).toBeLessThan(0.4)
   })
@@ -167,7 +167,7 @@ describe('the share a deployment keeps', () => {
 
   test('falls while two wait for far longer than expected, before anything has failed', () => {
     const target = deployment('a')
-    rig.answers(target, 40, 100)
+    rig.answers(target, 110, 100)
     rig.begin(target)
     rig.clock.advance(400)
     // One alone may be unlucky: it counts half.
