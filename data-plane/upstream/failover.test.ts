@@ -173,7 +173,7 @@ describe('a plan', () => {
       attempts: 2,
       failures: [{ outcome: 'timeout' }, { outcome: 'timeout' }],
     })
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   test('never goes on once something has been told', async () => {

@@ -334,7 +334,7 @@ describe('a connection', () => {
     const answer = await exchange(gateway.port, [beginning, ...drops])
     expectError(answer, 'request_timeout')
     expect(answer.closed).toBe(true)
-    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
   })
 
   test('that turns to nonsense while an answer is on its way is closed without a word in between', async () => {

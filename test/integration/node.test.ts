@@ -160,7 +160,7 @@ describe('a node', () => {
     const startedAt = performance.now()
     await using second = await start()
     expect((await ask(second)).status).toBe(200)
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 })
 
@@ -197,7 +197,7 @@ describe('a node that stops', () => {
     heard.catch(() => undefined)
     const seconds = await secondsOf(node[Symbol.asyncDispose]())
     expect(seconds).toBeGreaterThan(0.19)
-    expect(seconds).toBeLessThan(2)
+    expect(seconds).toBeLessThan(10)
     await expect(heard).rejects.toThrow()
     await eventually(() => provider.stats.open === 0)
   })
