@@ -7,7 +7,7 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import { objectOf, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
 import type { CanonicalRequest, DialectName } from '../../dialects/canonical/request.ts'
 import { judgeTokenCount } from '../../dialects/native/answers.ts'
-import { patchRequest, readRequest } from '../../dialects/native/read-request.ts'
+import { parseRequest, patchRequest, readRequest } from '../../dialects/native/read-request.ts'
 import { DIALECT } from '../../dialects/registry.ts'
 import {
   estimateTokens,
@@ -51,7 +51,9 @@ export function countTokens(dialect: DialectName, address: string | null = null)
 }
 
 function readBody(dialect: DialectName, model: string, arrival: Arrival): Result<CanonicalRequest, Problem> {
-  const body = fromCountBody(dialect, objectOf(parseJson(arrival.body.toString())))
+  const parsed = parseRequest(arrival.body)
+  if (!parsed.ok) return parsed
+  const body = fromCountBody(dialect, parsed.value)
   if (!body.ok) return body
   const { sealer } = arrival
   return DIALECT[dialect].readRequest(body.value, {

@@ -3,7 +3,7 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { objectOf, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
+import type { JsonObject } from '../../dialects/canonical/json.ts'
 import {
   readGeminiReply,
   readGeminiRequest,
@@ -20,7 +20,7 @@ import {
 } from '../../dialects/embeddings.ts'
 import { judgeEmbeddings } from '../../dialects/native/answers.ts'
 import { NATIVE_METER } from '../../dialects/native/meter.ts'
-import { patchRequest, readRequest } from '../../dialects/native/read-request.ts'
+import { parseRequest, patchRequest, readRequest } from '../../dialects/native/read-request.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
@@ -86,7 +86,9 @@ function prepare(
       warnings: [],
     })
   }
-  const value = objectOf(parseJson(body.toString()))
+  const parsed = parseRequest(body)
+  if (!parsed.ok) return err(unsendable(parsed.error, 'request'))
+  const { value } = parsed
   const request = address === null ? readOpenAiRequest(value) : readGeminiRequest(value, address.method)
   if (!request.ok) return err(unsendable(request.error, 'provider'))
   const [lost] = request.value.losses.list

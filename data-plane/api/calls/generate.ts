@@ -6,7 +6,7 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { objectOf, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
+import type { JsonObject } from '../../dialects/canonical/json.ts'
 import { holdsSealed } from '../../carriers/holds-sealed.ts'
 import {
   callsWithoutState,
@@ -23,7 +23,12 @@ import type { CanonicalRequest, DialectName } from '../../dialects/canonical/req
 import type { AnswerTarget, Dialect, WrittenRequest } from '../../dialects/dialect.ts'
 import { NATIVE_ANSWERS, type NativeAnswers } from '../../dialects/native/answers.ts'
 import { NATIVE_METER } from '../../dialects/native/meter.ts'
-import { patchRequest, readRequest, type NativeRequest } from '../../dialects/native/read-request.ts'
+import {
+  parseRequest,
+  patchRequest,
+  readRequest,
+  type NativeRequest,
+} from '../../dialects/native/read-request.ts'
 
 import { stateOf } from '../../dialects/openai-responses/state.ts'
 import { DIALECT } from '../../dialects/registry.ts'
@@ -76,7 +81,7 @@ class Generation implements Inquiry {
   #canonical: Result<CanonicalRequest, Problem> | null = null
   /** Null: not looked yet. */
   #foreign: boolean | null = null
-  #value: JsonObject | null = null
+  #parsed: Result<JsonObject, Problem> | null = null
   #isStateless = false
   /** References were replaced by what they stand for. */
   #isExpanded = false
@@ -105,8 +110,13 @@ class Generation implements Inquiry {
   /** The chat address also takes bodies of other shapes, which no chat upstream would understand. */
   #isForeign(): boolean {
     this.#foreign ??=
-      this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && isForeign(this.#parsed())
+      this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && this.#looksForeign()
     return this.#foreign
+  }
+
+  #looksForeign(): boolean {
+    const body = this.#parse()
+    return body.ok && isForeign(body.value)
   }
 
   dropState(): boolean {
@@ -125,9 +135,10 @@ class Generation implements Inquiry {
   /** What the client only refers to may be an answer of ours, which no upstream knows. */
   async #expand(deployments: readonly Deployment[]): Promise<void> {
     const { notes, keyId } = this.#arrival
-    const whole = await expanded(notes, keyId, this.#parsed())
+    const body = this.#parse()
+    const whole = body.ok ? await expanded(notes, keyId, body.value) : null
     if (whole !== null) {
-      this.#value = whole
+      this.#parsed = ok(whole)
       this.#isExpanded = true
     }
     await this.#recallState(deployments)
@@ -246,21 +257,22 @@ class Generation implements Inquiry {
     const { notes, keyId } = this.#arrival
     const onTold =
       this.#dialect === 'openai-responses'
-        ? (told: string): void => keepResponse(notes, keyId, this.#parsed(), told)
+        ? (told: string): void => keepResponse(notes, keyId, request.source, told)
         : null
     return new ConvertedPassage({ upstream, origin, client, target, onAnswered, onTold })
   }
 
   #read(): Result<CanonicalRequest, Problem> {
     const { headers, sealer } = this.#arrival
-    const value = this.#parsed()
+    const body = this.#parse()
+    if (!body.ok) return body
     const own: Record<string, string | undefined> = {}
     for (const header of ['anthropic-beta', 'anthropic-version', 'openai-beta']) {
       const text = headers[header]
       if (typeof text === 'string') own[header] = text
     }
     const { model, stream } = this
-    return DIALECT[this.#dialect].readRequest(value, {
+    return DIALECT[this.#dialect].readRequest(body.value, {
       model,
       stream,
       headers: own,
@@ -269,10 +281,9 @@ class Generation implements Inquiry {
     })
   }
 
-  /** The scan has seen that it is an object. */
-  #parsed(): JsonObject {
-    this.#value ??= objectOf(parseJson(this.#arrival.body.toString()))
-    return this.#value
+  #parse(): Result<JsonObject, Problem> {
+    this.#parsed ??= parseRequest(this.#arrival.body)
+    return this.#parsed
   }
 
   /** What makes this deployment unfit for the request, as the client should hear it. */

@@ -31,15 +31,17 @@ import {
   type ToolChoice,
   type Turn,
 } from '../canonical/request.ts'
+import { isContent, misshapen, shapeOf, wrongContent } from '../canonical/shape.ts'
 import type { ReadContext } from '../dialect.ts'
 import { nativeMembers, readContent, type ReadState } from './read-blocks.ts'
 import { BETA_HEADER, DIALECT, readCache, TIERS_READ, VERSION_HEADER } from './terms.ts'
 
 export function readRequest(body: JsonObject, context: ReadContext): Result<CanonicalRequest, Problem> {
   if (!isArray(body['messages'])) return invalid('messages', "'messages' must be a list.")
-  const turns = readTurns(body['messages'], stateReader(context.sealer))
-  if (typeof turns === 'string')
-    return invalid(turns, `'${turns}' must be a message of user, assistant or system.`)
+  const fault = misshapen(body, SHAPE)
+  if (fault !== null) return err(fault)
+  const read = readTurns(body['messages'], stateReader(context.sealer))
+  if (!read.ok) return read
 
   const choice = objectOf(body['tool_choice'])
   const toolChoice = readChoice(choice)
@@ -51,7 +53,7 @@ export function readRequest(body: JsonObject, context: ReadContext): Result<Cano
     model: context.model,
     stream: context.stream,
     system: readSystem(body['system']),
-    turns,
+    turns: read.value,
     tools: arrayOf(body['tools']).filter(isObject).map(readTool),
     ...(toolChoice === undefined ? {} : { toolChoice }),
     ...(isParallelOff === undefined ? {} : { parallelTools: !isParallelOff }),
@@ -68,6 +70,26 @@ export function readRequest(body: JsonObject, context: ReadContext): Result<Cano
     source: body,
   })
 }
+
+const SHAPE = shapeOf({
+  system: ['text', 'objects'],
+  max_tokens: 'number',
+  temperature: 'number',
+  top_p: 'number',
+  top_k: 'number',
+  stop_sequences: 'texts',
+  metadata: 'object',
+  service_tier: 'text',
+  cache_control: 'object',
+  tools: 'objects',
+  tool_choice: 'object',
+  thinking: 'object',
+  'thinking.budget_tokens': 'number',
+  output_config: 'object',
+  'output_config.effort': 'text',
+  'output_config.format': 'object',
+  output_format: 'object',
+})
 
 const invalid = (param: string, message: string): Result<never, Problem> =>
   err({ code: 'invalid_value', param, message })
@@ -89,15 +111,17 @@ function readSystem(system: JsonValue | undefined): SystemBlock[] {
 
 const ROLES = ['user', 'assistant', 'system'] as const
 
-/** @returns the path of a message that is none. */
-function readTurns(messages: readonly JsonValue[], readState: ReadState): Turn[] | string {
+function readTurns(messages: readonly JsonValue[], readState: ReadState): Result<readonly Turn[], Problem> {
   const turns: Turn[] = []
   for (const [index, message] of messages.entries()) {
     const role = isObject(message) ? ROLES.find((one) => one === message['role']) : undefined
-    if (!isObject(message) || role === undefined) return `messages.${index}`
+    const at = `messages.${index}`
+    if (!isObject(message) || role === undefined)
+      return invalid(at, `'${at}' must be a message of user, assistant or system.`)
+    if (!isContent(message['content'])) return err(wrongContent(`${at}.content`))
     turns.push({ role, parts: readContent(message['content'], readState) })
   }
-  return turns
+  return ok(turns)
 }
 
 const TOOL_MEMBERS = new Set(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'])

@@ -7,7 +7,7 @@
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { readCarrier, type Carrier, type Sealer } from '../canonical/carrier.ts'
-import { arrayOf, isObject, objectOf, parseJson, stringOf } from '../canonical/json.ts'
+import { arrayOf, isArray, isObject, objectOf, parseJson, stringOf } from '../canonical/json.ts'
 import type { JsonObject, JsonValue } from '../canonical/json.ts'
 import type { MediaPart, Part, TextPart, Turn } from '../canonical/request.ts'
 import { mediaKindOf, standardBase64 } from '../repair/media.ts'
@@ -23,6 +23,11 @@ export function readContents(contents: unknown, sealer: Sealer): Result<readonly
   const calls = new Calls()
   for (const [index, content] of list.entries()) {
     const { role, parts } = typeof content === 'string' ? contentOf(content) : camelled(content)
+    const fault = faultOf(content, parts)
+    if (fault !== null) {
+      const param = `contents[${index}]${fault.at}`
+      return err({ code: 'invalid_value', param, message: `'${param}' must be ${fault.expected}.` })
+    }
     if (role !== undefined && !ROLES.has(role)) {
       return err({
         code: 'invalid_value',
@@ -37,6 +42,15 @@ export function readContents(contents: unknown, sealer: Sealer): Result<readonly
     else turns.push({ role: isModel ? 'assistant' : 'user', parts: read })
   }
   return ok(turns)
+}
+
+/** What could not be read as a content, or as the parts of one, and what should stand there. */
+function faultOf(content: JsonValue, parts: JsonValue | undefined): { at: string; expected: string } | null {
+  if (typeof content !== 'string' && !isObject(content)) return { at: '', expected: 'an object' }
+  if (parts === undefined || parts === null) return null
+  if (!isArray(parts)) return { at: '.parts', expected: 'a list' }
+  const odd = parts.findIndex((part) => typeof part !== 'string' && !isObject(part))
+  return odd === -1 ? null : { at: `.parts[${odd}]`, expected: 'an object' }
 }
 
 const contentOf = (text: string): JsonObject => ({ role: 'user', parts: [{ text }] })

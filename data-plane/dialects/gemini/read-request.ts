@@ -4,7 +4,7 @@
  * Pure. Both spellings of each field are taken, as the API does.
  */
 import type { Problem } from '#contracts/errors.ts'
-import { ok, type Result } from '#contracts/result.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
 import {
   arrayOf,
   booleanOf,
@@ -27,6 +27,7 @@ import {
   type Tool,
   type ToolChoice,
 } from '../canonical/request.ts'
+import { misshapen, shapeOf } from '../canonical/shape.ts'
 import type { ReadContext } from '../dialect.ts'
 import { readContents } from './read-parts.ts'
 import { fromOpenApi } from './schema.ts'
@@ -34,9 +35,11 @@ import { camelled, tierOf } from './terms.ts'
 
 export function readRequest(body: JsonObject, context: ReadContext): Result<CanonicalRequest, Problem> {
   const request = camelled(body)
+  const config = camelled(request['generationConfig'])
+  const fault = misshapen(request, SHAPE) ?? misshapen(config, CONFIG_SHAPE, 'generationConfig.')
+  if (fault !== null) return err(fault)
   const turns = readContents(request['contents'], context.sealer)
   if (!turns.ok) return turns
-  const config = camelled(request['generationConfig'])
   const calling = camelled(camelled(request['toolConfig'])['functionCallingConfig'])
   const toolChoice = readChoice(calling)
   const reasoning = readReasoning(config['thinkingConfig'])
@@ -62,6 +65,34 @@ export function readRequest(body: JsonObject, context: ReadContext): Result<Cano
     source: body,
   })
 }
+
+const SHAPE = shapeOf({
+  contents: ['text', 'object', 'list'],
+  systemInstruction: ['text', 'object', 'list'],
+  tools: ['object', 'objects'],
+  toolConfig: 'object',
+  generationConfig: 'object',
+  safetySettings: 'objects',
+  serviceTier: 'text',
+  store: 'flag',
+  labels: 'object',
+})
+
+const CONFIG_SHAPE = shapeOf({
+  maxOutputTokens: 'number',
+  temperature: 'number',
+  topP: 'number',
+  topK: 'number',
+  frequencyPenalty: 'number',
+  presencePenalty: 'number',
+  seed: 'number',
+  candidateCount: 'number',
+  responseLogprobs: 'flag',
+  logprobs: 'number',
+  stopSequences: 'texts',
+  thinkingConfig: 'object',
+  responseMimeType: 'text',
+})
 
 /** A content, its parts, a list of either, or plain text. */
 function readSystem(value: unknown): readonly SystemBlock[] {

@@ -9,7 +9,7 @@ import {
   type Member,
   type ObjectText,
 } from '#test/arbitraries/json-text.ts'
-import { patchRequest, readRequest, type NativeRequest } from './read-request.ts'
+import { parseRequest, patchRequest, readRequest, type NativeRequest } from './read-request.ts'
 
 const read = (body: string | Buffer, accept?: string) => readRequest(Buffer.from(body), accept)
 
@@ -199,5 +199,27 @@ describe('the body for an upstream', () => {
     expect(patchRequest(accepted(' {"model":"m"}', 'text/event-stream'), Buffer.from('"m"')).toString()).toBe(
       '{"stream":true,"model":"m"}',
     )
+  })
+})
+
+describe('a body that has to be understood', () => {
+  const large = (middle: string) =>
+    Buffer.from(`{"model":"m","messages":["${'x'.repeat(20_000)}",${middle}]}`)
+
+  test('is an object, whole', () => {
+    expect(parseRequest(Buffer.from('{"a":[1,{"b":null}]}'))).toEqual({
+      ok: true,
+      value: { a: [1, { b: null }] },
+    })
+  })
+
+  test.each([
+    ['{]', 'The request body is not valid JSON.'],
+    [`${'['.repeat(5_000)}${']'.repeat(5_000)}`, 'The request body is nested too deeply.'],
+    [`${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`, 'The request body is nested too deeply.'],
+  ])('is checked in its middle, too, which passing it on leaves to the upstream (%#)', (middle, message) => {
+    const body = large(middle)
+    expect(readRequest(body, undefined).ok).toBe(true)
+    expect(parseRequest(body)).toEqual({ ok: false, error: { code: 'malformed_json', message } })
   })
 })

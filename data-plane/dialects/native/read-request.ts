@@ -6,7 +6,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { keysOf, type ScanProblem } from '../json-scan.ts'
+import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
+import { keysOf, scanTopLevel, type ScanProblem } from '../json-scan.ts'
 import { skimTopLevel } from '../json-skim.ts'
 
 export type NativeRequest = Readonly<{
@@ -60,6 +61,17 @@ export function readRequest(
     return err({ code: 'invalid_value', param: 'stream', message: "'stream' must be true or false." })
   }
   return ok({ body, model, modelStart, modelEnd, stream, addStream })
+}
+
+/**
+ * The whole body, for what cannot be passed on as it is. All of it is checked: of a large one `readRequest`
+ * has not seen the middle.
+ */
+export function parseRequest(body: Buffer): Result<JsonObject, Problem> {
+  const spans = scanTopLevel(body, [])
+  if (typeof spans === 'string') return err(SCAN_PROBLEMS[spans])
+  const value = parseJson(body.toString())
+  return isObject(value) ? ok(value) : err(SCAN_PROBLEMS.malformed)
 }
 
 function readString(body: Buffer, start: number, end: number): string | null {

@@ -15,7 +15,9 @@ import {
   type OutputFormat,
   type Params,
   type ReasoningWish,
+  type ToolChoice,
 } from '../canonical/request.ts'
+import { misshapen, shapeOf } from '../canonical/shape.ts'
 import type { ReadContext } from '../dialect.ts'
 import { readMessages } from './request/read-messages.ts'
 import { readChoice, readTools } from './request/read-tools.ts'
@@ -24,6 +26,8 @@ export function readChat(body: JsonObject, context: ReadContext): Result<Canonic
   const messages = body['messages']
   if (!isArray(messages))
     return err({ code: 'invalid_value', param: 'messages', message: "'messages' must be a list." })
+  const fault = misshapen(body, SHAPE)
+  if (fault !== null) return err(fault)
   const read = readMessages(messages, context.sealer)
   if (!read.ok) return read
   const { system, turns } = read.value
@@ -43,7 +47,7 @@ export function readChat(body: JsonObject, context: ReadContext): Result<Canonic
     params: readParams(body),
     ...(format === undefined ? {} : { format }),
     ...(reasoning === undefined ? {} : { reasoning }),
-    extras: readExtras(body),
+    extras: [...readExtras(body), ...readUnknownWords(body, toolChoice, format, reasoning)],
     telling: {
       usageChunk: objectOf(body['stream_options'])['include_usage'] === true,
       legacyFunctions: isArray(body['functions']) && !isArray(body['tools']),
@@ -53,6 +57,39 @@ export function readChat(body: JsonObject, context: ReadContext): Result<Canonic
     source: body,
   })
 }
+
+const SHAPE = shapeOf({
+  max_completion_tokens: 'number',
+  max_tokens: 'number',
+  temperature: 'number',
+  top_p: 'number',
+  top_k: 'number',
+  frequency_penalty: 'number',
+  presence_penalty: 'number',
+  seed: 'number',
+  n: 'number',
+  logit_bias: 'object',
+  stop: ['text', 'texts'],
+  logprobs: 'flag',
+  top_logprobs: 'number',
+  verbosity: 'text',
+  safety_identifier: 'text',
+  user: 'text',
+  metadata: 'object',
+  service_tier: 'text',
+  prompt_cache_key: 'text',
+  store: 'flag',
+  tools: 'objects',
+  tool_choice: ['text', 'object'],
+  functions: 'objects',
+  function_call: ['text', 'object'],
+  parallel_tool_calls: 'flag',
+  web_search_options: 'object',
+  response_format: 'object',
+  reasoning_effort: 'text',
+  reasoning: 'object',
+  stream_options: 'object',
+})
 
 /** Drops what was not said, so that writers see only what was. */
 function present<Fields extends object>(fields: {
@@ -192,5 +229,24 @@ function readExtras(body: JsonObject): readonly Extra[] {
     if (path !== 'modalities') return [{ path, value, cross: CROSS.get(path) ?? 'warn' }]
     const isText = arrayOf(value).every((modality) => modality === 'text')
     return [{ path, value, cross: isText ? 'silent' : 'refuse' }]
+  })
+}
+
+/** Members that were given and say nothing that is known here. */
+function readUnknownWords(
+  body: JsonObject,
+  choice: ToolChoice | undefined,
+  format: OutputFormat | undefined,
+  reasoning: ReasoningWish | undefined,
+): readonly Extra[] {
+  const isPlain = objectOf(body['response_format'])['type'] === 'text'
+  const unknown = [
+    ...(choice === undefined ? ['tool_choice', 'function_call'] : []),
+    ...(format === undefined && !isPlain ? ['response_format'] : []),
+    ...(reasoning?.effort === undefined ? ['reasoning_effort'] : []),
+  ]
+  return unknown.flatMap((path): readonly Extra[] => {
+    const value = body[path]
+    return value === undefined || value === null ? [] : [{ path, value, cross: 'warn' }]
   })
 }

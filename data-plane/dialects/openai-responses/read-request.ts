@@ -5,7 +5,7 @@
  * job in the background) is an extra that no other dialect can do without giving a wrong answer.
  */
 import type { Problem } from '#contracts/errors.ts'
-import { ok, type Result } from '#contracts/result.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
 import {
   arrayOf,
   booleanOf,
@@ -24,6 +24,7 @@ import {
   type Params,
   type ReasoningWish,
 } from '../canonical/request.ts'
+import { misshapen, shapeOf } from '../canonical/shape.ts'
 import type { ReadContext } from '../dialect.ts'
 import { readInput } from './items/read-input.ts'
 import { INCLUDE_LOGPROBS, INCLUDE_STATE, NAME } from './terms.ts'
@@ -73,7 +74,35 @@ const SILENT = new Set([
   'client_metadata',
 ])
 
+const SHAPE = shapeOf({
+  instructions: 'text',
+  tools: 'objects',
+  tool_choice: ['text', 'object'],
+  parallel_tool_calls: 'flag',
+  max_output_tokens: 'number',
+  temperature: 'number',
+  top_p: 'number',
+  top_logprobs: 'number',
+  frequency_penalty: 'number',
+  presence_penalty: 'number',
+  reasoning: 'object',
+  text: 'object',
+  'text.format': 'object',
+  'text.verbosity': 'text',
+  include: 'texts',
+  metadata: 'object',
+  service_tier: 'text',
+  safety_identifier: 'text',
+  user: 'text',
+  prompt_cache_key: 'text',
+  store: 'flag',
+  background: 'flag',
+  truncation: 'text',
+})
+
 export function readRequest(body: JsonObject, context: ReadContext): Result<CanonicalRequest, Problem> {
+  const fault = misshapen(body, SHAPE)
+  if (fault !== null) return err(fault)
   const conversation = readInput(body, context.sealer)
   if (!conversation.ok) return conversation
   const extras: Extra[] = []

@@ -18,6 +18,7 @@ import type {
   ToolResultPart,
   Turn,
 } from '../../canonical/request.ts'
+import { isContent, wrongContent } from '../../canonical/shape.ts'
 import { shortHash } from '../../repair/hash.ts'
 import { mediaKindOf, parseDataUrl, sniffMimeType } from '../../repair/media.ts'
 import { clientCarriers, readSignature, readThought, type OpenCarrier } from '../reasoning.ts'
@@ -39,6 +40,7 @@ export function readMessages(messages: readonly JsonValue[], sealer: Sealer): Re
   const turns: Turn[] = []
   for (const [index, message] of messages.entries()) {
     if (!isObject(message)) return refuse(`messages[${index}]`, 'must be an object')
+    if (!isContent(message['content'])) return err(wrongContent(`messages[${index}].content`))
     const role = message['role']
     if (role === 'system' || role === 'developer') {
       const texts = readParts(message['content']).filter((part) => part.kind === 'text')

@@ -20,8 +20,8 @@ import { BETWEEN_SUMMARIES, NAME, readAnnotation } from '../terms.ts'
 export function readContent(content: JsonValue | undefined): readonly Part[] | null {
   if (typeof content === 'string') return [{ kind: 'text', text: content }]
   if (content === null) return []
-  if (!isArray(content)) return null
-  return content.map((entry) => readPart(objectOf(entry)))
+  if (!isArray(content) || !content.every(isObject)) return null
+  return content.map(readPart)
 }
 
 /** What a tool gave: parts of text and media; anything else as the JSON it is. */
@@ -31,8 +31,8 @@ export function readResultContent(output: JsonValue | undefined): readonly (Text
     return output === undefined || output === null ? [] : [{ kind: 'text', text: JSON.stringify(output) }]
   }
   return output.map((entry) => {
-    const part = readPart(objectOf(entry))
-    return part.kind === 'text' || part.kind === 'media'
+    const part = isObject(entry) ? readPart(entry) : null
+    return part?.kind === 'text' || part?.kind === 'media'
       ? part
       : { kind: 'text', text: JSON.stringify(entry) }
   })
