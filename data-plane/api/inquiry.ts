@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import type { Result } from '#contracts/result.ts'
-import type { KeyId } from '#contracts/ids.ts'
+import type { CredentialId, KeyId } from '#contracts/ids.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { Notes } from '../notes/notes.ts'
 import type { Deployment } from '../routing/snapshot.ts'
@@ -33,6 +33,8 @@ export type Inquiry = Readonly<{
    * @returns null when there is nothing to wait for, as for all that passes natively.
    */
   recall: (deployments: readonly Deployment[]) => Promise<void> | null
+  /** Told who answers, before anything of the answer is. */
+  onAnswering?: (deployment: Deployment, credential: CredentialId | null) => void
   /** An answer of our own, where no upstream can give one. @returns null when one can. */
   answerLocally?: (deployments: readonly Deployment[]) => Result<LocalAnswer, Problem> | null
 }>

@@ -26,7 +26,14 @@ import { findOwner } from './calls/owners.ts'
 import type { Call, Inquiry, LocalAnswer } from './inquiry.ts'
 import { problemOf } from './problem-of.ts'
 import { Reply } from './reply.ts'
-import { findSession, preferenceOf, sessionId, settleSession, type Session } from './session.ts'
+import {
+  findSession,
+  preferenceOf,
+  requiredSession,
+  sessionId,
+  settleSession,
+  type Session,
+} from './session.ts'
 
 export type InferencePorts = Readonly<{
   holder: SnapshotHolder
@@ -120,10 +127,10 @@ async function serve(
   if (!inquiry.ok) return inquiry.error
   const found =
     inquiry.value.owner === null
-      ? routeByName(snapshot, inquiry.value.model)
+      ? withoutOwner(routeByName(snapshot, inquiry.value.model))
       : await routeToOwner(ports, snapshot, principal.value, inquiry.value)
   if (!found.ok) return found.error
-  const route = found.value
+  const { route, owned } = found.value
   const deployments = route.candidates.map(({ deployment }) => deployment)
   const local = inquiry.value.answerLocally?.(deployments) ?? null
   if (local !== null) return tellLocally(reply, snapshot, local)
@@ -131,7 +138,8 @@ async function serve(
   if (recalled !== null) await recalled
   const named = sessionId(headers)
   const scope = { key: principal.value.keyId, model: route.model }
-  const session = named === null ? null : await findSession(ports.sessions, { ...scope, session: named })
+  const own =
+    named === null || owned !== null ? owned : await findSession(ports.sessions, { ...scope, session: named })
   const exchange = {
     reply,
     requestId,
@@ -139,7 +147,7 @@ async function serve(
     principal: principal.value,
     inquiry: inquiry.value,
     route,
-    session,
+    session: own,
   }
   const bytes = body.value.length
   return run(ports, { ...exchange, seed: ports.seed(), bytes, choice: { first: null } })
@@ -157,6 +165,12 @@ function tellLocally(
   return null
 }
 
+/** `owned`: where the request has to go, because state of it is kept there. */
+type OwnedRoute = Readonly<{ route: Route; owned: Session | null }>
+
+const withoutOwner = (route: Result<Route, Problem>): Result<OwnedRoute, Problem> =>
+  route.ok ? ok({ route: route.value, owned: null }) : route
+
 function routeByName(snapshot: RoutingSnapshot, model: string): Result<Route, Problem> {
   const route = resolveModel(snapshot, model)
   if (route !== null) return ok(route)
@@ -170,17 +184,23 @@ async function routeToOwner(
   snapshot: RoutingSnapshot,
   { keyId }: Principal,
   { model, owner }: Inquiry,
-): Promise<Result<Route, Problem>> {
-  const keeper = owner === null ? null : await findOwner(ports.notes, keyId, owner)
+): Promise<Result<OwnedRoute, Problem>> {
+  const id = owner ?? ''
+  const keeper = await findOwner(ports.notes, keyId, id)
   if (keeper === null)
-    return model === '' ? err({ code: 'response_not_found' }) : routeByName(snapshot, model)
+    return model === '' ? err({ code: 'response_not_found' }) : withoutOwner(routeByName(snapshot, model))
   const route = routeByName(snapshot, model === '' ? `${keeper.provider}/${keeper.model}` : model)
   if (!route.ok) return model === '' ? err({ code: 'response_not_found' }) : route
   const candidates = route.value.candidates.filter(
     ({ deployment }) => deployment.provider === keeper.provider,
   )
-  if (candidates.length > 0) return ok({ ...route.value, candidates })
-  const message = `The response '${shortened(owner ?? '')}' is kept by a provider that does not serve this model.`
+  const exact = candidates.find(({ deployment }) => deployment.model === keeper.model) ?? candidates[0]
+  if (exact !== undefined) {
+    const scope = { key: keyId, model: route.value.model, session: id }
+    const owned = requiredSession(scope, exact.deployment.id, keeper.credential)
+    return ok({ route: { ...route.value, candidates }, owned })
+  }
+  const message = `The response '${shortened(id)}' is kept by a provider that does not serve this model.`
   return err({ code: 'response_not_found', param: 'previous_response_id', message })
 }
 
@@ -221,7 +241,8 @@ function answerHeaders(
   exchange: Exchange,
   { deployment, lane, attempt, warnings }: AnswerHead,
 ): string[] {
-  const { snapshot, session, choice } = exchange
+  const { snapshot, session, choice, inquiry } = exchange
+  inquiry.onAnswering?.(deployment, lane.credential)
   const headers = [
     names.PROVIDER,
     deployment.provider,
@@ -235,7 +256,8 @@ function answerHeaders(
   if (warnings.length > 0) headers.push(names.WARNINGS, warningsHeader(warnings))
   if (session !== null) {
     const answered = { deployment: deployment.id, credential: lane.credential, attempt }
-    headers.push(names.SESSION, settleSession(ports.sessions, session, choice.first, answered))
+    const word = session.isRequired ? 'kept' : settleSession(ports.sessions, session, choice.first, answered)
+    headers.push(names.SESSION, word)
   }
   return headers
 }

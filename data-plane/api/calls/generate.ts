@@ -5,6 +5,7 @@
  * form in the middle and written in the upstream's words, and the answer comes back the same way.
  */
 import type { Problem } from '#contracts/errors.ts'
+import type { CredentialId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import type { JsonObject } from '../../dialects/canonical/json.ts'
 import { holdsSealed } from '../../carriers/holds-sealed.ts'
@@ -82,6 +83,8 @@ class Generation implements Inquiry {
   /** Null: not looked yet. */
   #foreign: boolean | null = null
   #parsed: Result<JsonObject, Problem> | null = null
+  /** Id of a native response, once it is known. */
+  #answeredAs: string | null = null
   #isStateless = false
   /** References were replaced by what they stand for. */
   #isExpanded = false
@@ -197,7 +200,7 @@ class Generation implements Inquiry {
     const { requestId } = this.#arrival
     const { errorEvent } = TONGUE[this.#dialect]
     const native = new NativePassage({
-      answers: this.#answersOf(deployment),
+      answers: this.#answersOf(),
       meter: NATIVE_METER[this.#dialect],
       errorEvent: (problem) => errorEvent(problem, requestId),
     })
@@ -206,11 +209,17 @@ class Generation implements Inquiry {
     return isOdd ? new MendedPassage(native) : native
   }
 
-  /** Stored responses are remembered with the provider that keeps them. */
-  #answersOf(deployment: Deployment): NativeAnswers {
-    if (this.#dialect !== 'openai-responses') return NATIVE_ANSWERS[this.#dialect]
+  /** Stored responses are remembered with who keeps them. */
+  onAnswering({ provider, model }: Deployment, credential: CredentialId | null): void {
     const { notes, keyId } = this.#arrival
-    return answersWithId((id) => keepOwner(notes, keyId, id, deployment))
+    if (this.#answeredAs !== null) keepOwner(notes, keyId, this.#answeredAs, { provider, model, credential })
+  }
+
+  #answersOf(): NativeAnswers {
+    if (this.#dialect !== 'openai-responses') return NATIVE_ANSWERS[this.#dialect]
+    return answersWithId((id) => {
+      this.#answeredAs = id
+    })
   }
 
   #convert(name: DialectName, path: string, deployment: Deployment): Result<Prepared, Failure> {

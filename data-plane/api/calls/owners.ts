@@ -3,17 +3,17 @@
  *
  * Kept as a note for as long as OpenAI keeps responses; a lost note costs a clear error.
  */
-import { providerId, type KeyId, type ProviderId } from '#contracts/ids.ts'
+import { credentialId, providerId, type CredentialId, type KeyId, type ProviderId } from '#contracts/ids.ts'
 import { isObject, parseJson, stringOf } from '../../dialects/canonical/json.ts'
 import { NATIVE_ANSWERS, type NativeAnswers } from '../../dialects/native/answers.ts'
 import { responseIdInEvent, responseIdOf } from '../../dialects/openai-responses/state.ts'
 import type { Notes } from '../../notes/notes.ts'
-import type { Deployment } from '../../routing/snapshot.ts'
 
 /** OpenAI keeps responses for 30 days, in milliseconds. */
 const KEEP_OWNER_MS = 30 * 86_400_000
 
-export type Owner = Readonly<{ provider: ProviderId; model: string }>
+/** Accounts keep responses, and each credential may be of another. */
+export type Owner = Readonly<{ provider: ProviderId; model: string; credential: CredentialId | null }>
 
 /** Ids go into addresses: nothing else may. */
 export const isResponseId = (id: string): boolean => /^[A-Za-z0-9_-]{1,200}$/.test(id)
@@ -27,11 +27,22 @@ export async function findOwner(notes: Notes, key: KeyId, id: string): Promise<O
   const value = text === null ? undefined : parseJson(text)
   const provider = isObject(value) ? stringOf(value['provider']) : undefined
   const model = isObject(value) ? stringOf(value['model']) : undefined
-  return provider === undefined || model === undefined ? null : { provider: providerId(provider), model }
+  if (provider === undefined || model === undefined) return null
+  const credential = isObject(value) ? stringOf(value['credential']) : undefined
+  return {
+    provider: providerId(provider),
+    model,
+    credential: credential === undefined ? null : credentialId(credential),
+  }
 }
 
-export function keepOwner(notes: Notes, key: KeyId, id: string, { provider, model }: Deployment): void {
-  notes.keep(noteKey(key, id), JSON.stringify({ provider, model }), KEEP_OWNER_MS)
+export function keepOwner(
+  notes: Notes,
+  key: KeyId,
+  id: string,
+  { provider, model, credential }: Owner,
+): void {
+  notes.keep(noteKey(key, id), JSON.stringify({ provider, model, credential }), KEEP_OWNER_MS)
 }
 
 /** The judgement of native Responses, told the answer's id on the way. At most once. */
