@@ -1,7 +1,7 @@
 /**
  * Responses that a provider keeps: continued, read and deleted where they are, with the key they belong to.
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import OpenAI from 'openai'
@@ -18,7 +18,7 @@ let count = 0
 
 /** Keeps nothing, but tells who was asked for what. */
 async function upstream(name: string): Promise<Server> {
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request)
     const { method = '', url: path = '', headers } = request
     seen.push({ method, path: `${name}${path}`, key: headers.authorization ?? '', body })
@@ -27,7 +27,8 @@ async function upstream(name: string): Promise<Server> {
     const deleted = { id: 'x', object: 'response', deleted: true }
     const made = { id: `resp_${count}`, object: 'response', status: 'completed', error: null, output: [] }
     response.end(JSON.stringify(method === 'DELETE' ? deleted : made))
-  })
+  }
+  const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
 }
