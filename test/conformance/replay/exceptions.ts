@@ -2,7 +2,7 @@
  * Recordings that not every SDK hears as the SDK of their own dialect does, each with its reason. Whatever is
  * not listed here must be heard alike.
  */
-import type { SdkName } from './sdk/told.ts'
+import type { SdkName } from '../sdk/told.ts'
 
 export type Exception = Readonly<{
   /** How its id ends. */

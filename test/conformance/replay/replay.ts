@@ -3,11 +3,11 @@
  * gateway: what does the SDK hear, and what did the SDK of the recording's own dialect hear?
  */
 import type { DialectName } from '#data-plane/dialects/canonical/request.ts'
-import { Gateway, KEY } from '../integration/gateway.ts'
-import type { Recording } from './recordings.ts'
-import { SDK_NAMES, SDKS } from './sdk/sdks.ts'
-import type { Sdk, SdkName, Told } from './sdk/told.ts'
-import { recordedAnswer, Upstream } from './upstream.ts'
+import { Gateway, KEY } from '../../integration/gateway.ts'
+import type { Recording } from '../recordings.ts'
+import { SDK_NAMES, SDKS } from '../sdk/sdks.ts'
+import type { Sdk, SdkName, Told } from '../sdk/told.ts'
+import { recordedAnswer, Upstream } from '../upstream.ts'
 
 /** What was heard, or what the SDK threw. */
 export type Heard = Readonly<{ told: Told }> | Readonly<{ error: string }>

@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { KEY } from '../integration/gateway.ts'
-import { hasRecordings, recordings, type Recording } from './recordings.ts'
-import { EXCEPTIONS, MALFORMED } from './replay-exceptions.ts'
+import { KEY } from '../../integration/gateway.ts'
+import { hasRecordings, recordings, type Recording } from '../recordings.ts'
+import { EXCEPTIONS, MALFORMED } from './exceptions.ts'
 import { differences, Replay, type Heard } from './replay.ts'
-import { SDK_NAMES, SDKS } from './sdk/sdks.ts'
-import type { SdkName } from './sdk/told.ts'
-import { recordedAnswer } from './upstream.ts'
+import { SDK_NAMES, SDKS } from '../sdk/sdks.ts'
+import type { SdkName } from '../sdk/told.ts'
+import { recordedAnswer } from '../upstream.ts'
 
 const isAnswer = ({ id, status, body, stream }: Recording): boolean =>
   status === 200 &&
