@@ -10,7 +10,7 @@ export type Call = Readonly<{ id: string; name: string; args: object }>
 export type Said = Readonly<{
   /** Thought aloud, and the state that must come back. */
   thought?: Readonly<{ text: string; state: string }>
-  text?: string
+  text?: string | undefined
   calls?: readonly Call[]
   finish?: 'length' | 'filter'
 }>
@@ -297,8 +297,9 @@ const geminiFinish = ({ finish }: Said): string =>
   finish === 'length' ? 'MAX_TOKENS' : finish === 'filter' ? 'SAFETY' : 'STOP'
 
 function geminiStream(said: Said): string {
+  const pieces = said.text === undefined ? [] : halves(said.text).map((text) => ({ text }))
   const chunks = [
-    ...geminiParts(said).map((part) => geminiChunk([part], null)),
+    ...[...geminiParts({ ...said, text: undefined }), ...pieces].map((part) => geminiChunk([part], null)),
     geminiChunk([{ text: '' }], geminiFinish(said)),
   ]
   return chunks.map((chunk) => `data: ${json(chunk)}\r\n\r\n`).join('')
