@@ -31,6 +31,7 @@ import { Health } from '#data-plane/upstream/health/health.ts'
 import { buildCommits } from '../arbitraries/commits.ts'
 import { candidate } from '../fakes/deployment.ts'
 import { keyIssued, providerRegistered } from '../model/log-builder.ts'
+import { conversions } from './conversions.ts'
 import { chatBody, PHASES } from './phases.ts'
 
 /** One batch of calls takes about this long, and this many batches are timed, in milliseconds. */
@@ -228,4 +229,18 @@ for (const cases of [requestCases, configurationCases]) {
       (nanoseconds / per).toFixed(nanoseconds / per < 100 ? 1 : 0).padStart(14)
     print(`${what.padEnd(42)}${show(median)}${show(least)}   per ${unit}`)
   }
+}
+
+print(
+  `\n${'conversion'.padEnd(56)}${'native µs'.padStart(12)}${'converted µs'.padStart(14)}${'ratio'.padStart(9)}`,
+)
+const phase = PHASES.find(({ name }) => name === 'big100k')
+for (const { what, native, converted } of conversions(
+  phase === undefined ? Buffer.alloc(0) : chatBody(phase.model, phase),
+)) {
+  const [passing, converting] = [time(native).median, time(converted).median]
+  const micro = (nanoseconds: number): string => (nanoseconds / 1_000).toFixed(1)
+  print(
+    `${what.padEnd(56)}${micro(passing).padStart(12)}${micro(converting).padStart(14)}${(converting / passing).toFixed(1).padStart(9)}`,
+  )
 }
