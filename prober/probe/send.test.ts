@@ -59,6 +59,10 @@ describe('a probe', () => {
     expect(provider.last.headers.authorization).toBeUndefined()
   })
 
+  test('may be given any part of a millisecond to wait', async () => {
+    expect((await sender.send(entry(), 4_060.123))?.outcome).toBe('success')
+  })
+
   test.each<[OutcomeClass, Behaviour]>([
     ['throttled', behaviours.throttled()],
     ['exhausted', behaviours.unpaid],

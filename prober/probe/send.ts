@@ -71,7 +71,8 @@ export class ProbeSender implements AsyncDisposable {
         },
         body: JSON.stringify({ model, messages: [{ role: 'user', content: PROMPT }], ...limit }),
         dispatcher: entry.allowPrivate ? this.#anywhere : this.#public,
-        signal: AbortSignal.timeout(timeoutMs),
+        // It refuses fractions, which timeouts taken from what is usual have.
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
       })
       const body = await readUpTo(answer.body, LARGEST_ANSWER_BYTES)
       return after(outcomeOf(answer.statusCode, body))
