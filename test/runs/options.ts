@@ -34,11 +34,18 @@ export const say = (line: string): void => {
   process.stdout.write(`${(performance.now() / 1_000).toFixed(1).padStart(7)} s  ${line}\n`)
 }
 
-/** A run ends with its verdict, and with 1 when it failed. */
+/** What a run started is stopped after its verdict; this long, in milliseconds. */
+const STOP_MS = 20_000
+
+/** A run ends with its verdict, and with 1 when it failed; also when something does not let go. */
 export function conclude(problems: readonly string[]): void {
   for (const problem of problems) process.stdout.write(`FAILED: ${problem}\n`)
   process.stdout.write(problems.length === 0 ? 'passed\n' : `${problems.length} problems\n`)
   process.exitCode = problems.length === 0 ? 0 : 1
+  setTimeout(() => {
+    process.stdout.write(`still open after the end: ${process.getActiveResourcesInfo().join(', ')}\n`)
+    process.exit()
+  }, STOP_MS).unref()
 }
 
 export function quantile(values: readonly number[], share: number): number {
