@@ -156,3 +156,31 @@ describe('the last border between events', () => {
     expect(lastBorder(Buffer.from(text))).toBe(at)
   })
 })
+
+describe('a last event that is longer than the tail', () => {
+  const delta =
+    'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n'
+  const last = (type: string) =>
+    `event: ${type}\ndata: {"type":"${type}","response":{"instructions":"${'x'.repeat(200_000)}","usage":{}}}\n\n`
+
+  function endingOf(stream: string, size: number): Ending {
+    const tail = new StreamTail(NATIVE_ANSWERS['openai-responses'].endingOf)
+    const bytes = Buffer.from(stream)
+    for (let at = 0; at < bytes.length; at += size) tail.push(bytes.subarray(at, at + size))
+    return tail.ending()
+  }
+
+  test.each([1_000_000, 65_536, 16_384, 1_400, 64, 7])(
+    'is known by its beginning, in pieces of %i',
+    (size) => {
+      expect(endingOf(delta + last('response.completed'), size)).toBe('finished')
+      expect(endingOf(delta + last('response.failed'), size)).toBe('error_told')
+      expect(endingOf(delta + last('response.output_text.done'), size)).toBe('broken')
+    },
+  )
+
+  test('is not taken for the one before it', () => {
+    for (let size = 60; size < 200; size += 1)
+      expect(endingOf(last('response.output_text.done') + delta.repeat(300), size)).toBe('broken')
+  })
+})

@@ -8,9 +8,12 @@ import type { Ending, NativeAnswers } from '../../dialects/native/answers.ts'
 
 /** Usage and finish stand in the last chunks; 16 KiB hold them with room to spare. */
 const TAIL_BYTES = 16 * 1024
+/** What an event is stands at its beginning, and the last one of a Responses stream repeats the whole answer. */
+const OPENING_BYTES = 256
 /** A longer event is passed on in pieces. */
 const EVENT_BYTES = 64 * 1024
 
+const NOTHING = Buffer.alloc(0)
 const LINE_FEED = 0x0a
 const RETURN = 0x0d
 
@@ -18,8 +21,12 @@ export class StreamTail {
   readonly #endingOf: NativeAnswers['endingOf']
   #chunks: Buffer[] = []
   #bytes = 0
-  #rest: Buffer | null = null
+  /** What was pushed and not passed on: the beginning of an event, in pieces. */
+  #held: Buffer[] = []
+  #heldBytes = 0
   #isBetweenEvents = true
+  /** The first bytes of the latest event that came in several chunks: the tail may have lost them. */
+  #opening: Buffer = NOTHING
 
   constructor(endingOf: NativeAnswers['endingOf']) {
     this.#endingOf = endingOf
@@ -28,22 +35,19 @@ export class StreamTail {
   /** @returns what may be passed on: a client that was given half an event could not read an error after it. */
   push(chunk: Buffer): Buffer | null {
     this.#remember(chunk)
-    const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk])
-    const border = lastBorder(bytes)
-    if (border === bytes.length || bytes.length - border > EVENT_BYTES) {
-      this.#rest = null
-      this.#isBetweenEvents = border === bytes.length
-      return bytes
-    }
-    this.#rest = border === 0 ? bytes : bytes.subarray(border)
-    if (border === 0) return null
-    this.#isBetweenEvents = true
-    return bytes.subarray(0, border)
+    const border = this.#borderIn(chunk)
+    if (border === chunk.length && this.#heldBytes === 0 && this.#isBetweenEvents) return chunk
+    const whole = border === 0 ? null : this.#complete(chunk.subarray(0, border))
+    if (border < chunk.length) this.#hold(chunk.subarray(border))
+    if (this.#heldBytes <= EVENT_BYTES) return whole
+    this.#isBetweenEvents = false
+    const long = this.#release()
+    return whole === null ? long : Buffer.concat([whole, long])
   }
 
   /** What was pushed and not passed on: the beginning of an event. */
   get rest(): Buffer | null {
-    return this.#rest
+    return this.#heldBytes === 0 ? null : Buffer.concat(this.#held)
   }
 
   /** Does what was passed on end with an event, so that another may follow? */
@@ -52,12 +56,52 @@ export class StreamTail {
   }
 
   ending(): Ending {
-    return this.#endingOf(this.text)
+    return this.#endingOf(`${this.#opening.toString('latin1')}\n${this.text}`)
   }
 
   /** The last kilobytes, as latin1. */
   get text(): string {
     return Buffer.concat(this.#chunks).toString('latin1')
+  }
+
+  /** @returns the position in the chunk after its last blank line; 0: there is none. */
+  #borderIn(chunk: Buffer): number {
+    const border = lastBorder(chunk)
+    if (border > 0 || this.#heldBytes === 0) return border
+    // A blank line may have begun in the chunks before.
+    const before = lastBytes(this.#held, LONGEST_BORDER - 1)
+    return Math.max(0, lastBorder(Buffer.concat([before, chunk.subarray(0, LONGEST_BORDER)])) - before.length)
+  }
+
+  /** @param end the last bytes of an event, with those of others that follow it. */
+  #complete(end: Buffer): Buffer {
+    if (this.#heldBytes > 0) this.#open(end)
+    this.#isBetweenEvents = true
+    if (this.#heldBytes === 0) return end
+    this.#held.push(end)
+    return this.#release()
+  }
+
+  #hold(piece: Buffer): void {
+    if (this.#heldBytes === 0 && this.#isBetweenEvents) this.#opening = NOTHING
+    this.#open(piece)
+    this.#held.push(piece)
+    this.#heldBytes += piece.length
+  }
+
+  /** Of an event that is passed on in pieces the opening is known already. */
+  #open(piece: Buffer): void {
+    const missing = OPENING_BYTES - this.#opening.length
+    if (missing > 0 && this.#isBetweenEvents)
+      this.#opening = Buffer.concat([this.#opening, piece.subarray(0, missing)])
+  }
+
+  #release(): Buffer {
+    const [only, ...more] = this.#held
+    const all = only !== undefined && more.length === 0 ? only : Buffer.concat(this.#held)
+    this.#held = []
+    this.#heldBytes = 0
+    return all
   }
 
   #remember(chunk: Buffer): void {
@@ -70,6 +114,16 @@ export class StreamTail {
       first = this.#chunks[0]
     }
   }
+}
+
+/** `\r\n\r\n` */
+const LONGEST_BORDER = 4
+
+function lastBytes(pieces: readonly Buffer[], count: number): Buffer {
+  let bytes = NOTHING
+  for (let at = pieces.length - 1; at >= 0 && bytes.length < count; at--)
+    bytes = Buffer.concat([pieces[at]?.subarray(bytes.length - count) ?? NOTHING, bytes])
+  return bytes
 }
 
 /** @returns the position after the last blank line, which ends an event; 0: there is none. Lines end as SSE allows. */
