@@ -103,9 +103,9 @@ function addStateRoutes(server: FastifyInstance, ports: InferencePorts, path: st
   const route = (method: StateRequest['method'], below: string): void => {
     const handle: RawHandler = (request, response, { params, url }) => {
       const id = param(params, 'id')
-      const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+      const query = new URLSearchParams(url.split('?')[1] ?? '')
       if (isResponseId(id))
-        void serveCall(ports, responseState({ method, id, tail: below + query }), request, response)
+        void serveCall(ports, responseState({ method, id, tail: below, query }), request, response)
       else tell(response, 'response_not_found', ports, TONGUE['openai-responses'])
     }
     server.route({ method, url: `${path}/:id${below}`, ...takeOver(handle), handler: unreachable })

@@ -14,8 +14,10 @@ import { nativeHeaders } from './request-headers.ts'
 export type StateRequest = Readonly<{
   method: 'GET' | 'POST' | 'DELETE'
   id: string
-  /** Below the response: ``, `/cancel`, `/input_items`; with the client's query. */
+  /** Below the response: ``, `/cancel`, `/input_items`. */
   tail: string
+  /** The client's own. */
+  query: URLSearchParams
 }>
 
 const TONGUE_OF_RESPONSES = TONGUE['openai-responses']
@@ -30,8 +32,8 @@ const STATE_ANSWERS: NativeAnswers = {
   },
 }
 
-export function responseState({ method, id, tail }: StateRequest): Call {
-  const stream = method === 'GET' && /[?&]stream=true(&|$)/.test(tail)
+export function responseState({ method, id, tail, query }: StateRequest): Call {
+  const stream = method === 'GET' && query.get('stream') === 'true'
   return {
     tongue: TONGUE_OF_RESPONSES,
     read: ({ headers, requestId, body }) =>
@@ -46,7 +48,7 @@ export function responseState({ method, id, tail }: StateRequest): Call {
             ? err(unsendable({ code: 'response_not_found' }, 'request'))
             : ok({
                 method,
-                path: below(endpoints.responses, `/${id}${tail}`),
+                path: below(endpoints.responses, `/${id}${tail}`, query),
                 headers: nativeHeaders('openai-responses', headers, stream),
                 body: method === 'POST' ? body : null,
                 passage: new NativePassage({
@@ -61,9 +63,23 @@ export function responseState({ method, id, tail }: StateRequest): Call {
   }
 }
 
+/** What these calls define. A client's key may stand in its query, too, and is no provider's business. */
+const PASSED: ReadonlySet<string> = new Set([
+  'include',
+  'include[]',
+  'include_obfuscation',
+  'stream',
+  'starting_after',
+  'after',
+  'before',
+  'limit',
+  'order',
+])
+
 /** A path below another that may have a query of its own. */
-function below(path: string, tail: string): string {
-  const [place = '', query] = path.split('?')
-  if (query === undefined) return place + tail
-  return place + tail + (tail.includes('?') ? '&' : '?') + query
+function below(path: string, tail: string, query: URLSearchParams): string {
+  const [place = '', own] = path.split('?')
+  const passed = new URLSearchParams([...query].filter(([name]) => PASSED.has(name))).toString()
+  const whole = [passed, own ?? ''].filter((part) => part !== '').join('&')
+  return place + tail + (whole === '' ? '' : `?${whole}`)
 }
