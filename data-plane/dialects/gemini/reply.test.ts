@@ -294,7 +294,11 @@ describe('errors', () => {
     ['model_not_found', 404, 'NOT_FOUND'],
     ['rate_limit_exceeded', 429, 'RESOURCE_EXHAUSTED'],
     ['internal_error', 500, 'INTERNAL'],
-    ['upstream_error', 502, 'UNAVAILABLE'],
+    ['content_filter', 400, 'FAILED_PRECONDITION'],
+    ['unsupported_encoding', 415, 'INVALID_ARGUMENT'],
+    ['upstream_error', 500, 'INTERNAL'],
+    ['stream_broken', 500, 'INTERNAL'],
+    ['upstream_refused', 503, 'UNAVAILABLE'],
     ['upstream_overloaded', 503, 'UNAVAILABLE'],
     ['upstream_timeout', 504, 'DEADLINE_EXCEEDED'],
   ] as const)('%s is %d %s', (code, status, word) => {

@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import { ERRORS, type Problem } from '#contracts/errors.ts'
+import { ERRORS, type ErrorCode, type Problem } from '#contracts/errors.ts'
 import { isObject, type JsonObject, type JsonValue } from '../canonical/json.ts'
 import type { FinishKind } from '../canonical/reply.ts'
 import { shortHash } from '../repair/hash.ts'
@@ -82,20 +82,27 @@ const STATES: Readonly<Record<number, string>> = {
   403: 'PERMISSION_DENIED',
   404: 'NOT_FOUND',
   409: 'ABORTED',
-  413: 'INVALID_ARGUMENT',
   429: 'RESOURCE_EXHAUSTED',
   499: 'CANCELLED',
   500: 'INTERNAL',
   501: 'UNIMPLEMENTED',
-  502: 'UNAVAILABLE',
   503: 'UNAVAILABLE',
   504: 'DEADLINE_EXCEEDED',
+}
+
+const stateOf = (status: number): string => STATES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL')
+
+/** A bad gateway is none of Google's statuses: nobody there is to be had, or something broke. */
+function statusOf(code: ErrorCode): number {
+  const { status } = ERRORS[code]
+  if (status !== 502) return status
+  return code === 'upstream_refused' ? 503 : 500
 }
 
 /** The SDK wants a number from 400 to 599 in `code`, in streams as well; otherwise it reads on in silence. */
 export function errorOf(problem: Problem): { status: number; body: JsonObject } {
   const entry = ERRORS[problem.code]
-  const status = problem.status ?? entry.status
+  const status = problem.status ?? statusOf(problem.code)
   const details: JsonObject[] = []
   if (problem.param !== undefined) {
     details.push({
@@ -112,7 +119,7 @@ export function errorOf(problem: Problem): { status: number; body: JsonObject } 
   const error = {
     code: status,
     message: problem.message ?? entry.message,
-    status: STATES[status] ?? (status < 500 ? 'FAILED_PRECONDITION' : 'INTERNAL'),
+    status: problem.code === 'content_filter' ? 'FAILED_PRECONDITION' : stateOf(status),
     ...(details.length === 0 ? {} : { details }),
   }
   return { status, body: { error } }

@@ -180,12 +180,12 @@ describe('writing', () => {
     const events = [start, open(0, text), words(0, 'a'), { kind: 'ping' } as const, end(0), finish]
     const array = { framing: 'json-array' } as const
     expect(parseJson(tell(events, array))).toHaveLength(2)
-    expect(parseJson(tell([start], array))).toMatchObject([{ error: { code: 502 } }])
+    expect(parseJson(tell([start], array))).toMatchObject([{ error: { code: 500 } }])
     const broken = tell(
       [start, open(0, text), words(0, 'a'), { kind: 'error', problem: { code: 'stream_broken' } }, finish],
       array,
     )
-    expect(parseJson(broken)).toMatchObject([{ candidates: [{}] }, { error: { code: 502 } }])
+    expect(parseJson(broken)).toMatchObject([{ candidates: [{}] }, { error: { code: 500 } }])
   })
 
   it('an error is told with a number the SDK throws at, and nothing follows', () => {
