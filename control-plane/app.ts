@@ -4,6 +4,7 @@
  *
  * The listener opens first, so that health can be asked while the database is awaited.
  */
+import type { Kysely } from 'kysely'
 import type { Pool } from 'pg'
 import type { Bus } from '#contracts/bus/bus.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
@@ -13,8 +14,12 @@ import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
+import type { MasterKey } from '#contracts/security/master-key.ts'
 import { applyDeclaration, CannotOpen, openLog } from './bootstrap/apply.ts'
 import type { Declaration } from './bootstrap/declaration.ts'
+import { Checkpoints } from './audit/checkpoint.ts'
+import { History } from './audit/history.ts'
+import { Signer } from './audit/signer.ts'
 import { Ledger } from './commands/ledger.ts'
 import type { ControlPlaneConfig } from './config.ts'
 import type { ModelListCache } from './discovery/cache.ts'
@@ -30,6 +35,8 @@ import { CallRecorder } from './store/calls.ts'
 import { openDatabase } from './store/database.ts'
 import { EventLog } from './store/event-log.ts'
 import { loadNodes, saveNodes } from './store/nodes.ts'
+import { Past } from './store/past.ts'
+import type { Database } from './store/schema.ts'
 import { Trail } from './store/trail.ts'
 
 export type ControlPlanePorts = Readonly<{
@@ -60,6 +67,10 @@ const RETRY_MS = 1_000
 const FOLLOW_MS = 250
 const SAVE_NODES_MS = 5_000
 const REMEMBER_NODES_MS = 3_600_000
+/** 90 days: which state each node said it served. */
+const REMEMBER_SERVED_MS = 90 * 86_400_000
+/** How often it is looked whether a checkpoint is due. */
+const CHECKPOINT_MS = 1_000
 
 export async function startControlPlane(
   config: ControlPlaneConfig,
@@ -76,6 +87,7 @@ export async function startControlPlane(
   const discovery = stack.use(startDiscovery(config, ports, ledger, log))
   const link = new NodeLink(ledger, log, fleet, masterKey.commits, () => discovery.signedLists())
   const trail = new Trail(database)
+  const audit = auditOf(database, ledger, masterKey, logger)
   const calls = stack.use(new CallRecorder(database, clock))
   const metrics = new Metrics()
   const state: { opened: boolean; waitingFor: string; relay: Relay | null } = {
@@ -91,7 +103,7 @@ export async function startControlPlane(
   const subjects = subjectsOf(config.prefix)
   const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
   const relayed = { discovery, weights, relay: relayState }
-  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, ...relayed }
+  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -114,12 +126,31 @@ export async function startControlPlane(
   state.opened = true
   stack.use(new Heartbeat({ bus, subjects, ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
-  stack.use(every(SAVE_NODES_MS, () => saveNodes(database, fleet.list())))
+  stack.use(every(SAVE_NODES_MS, () => keepNodes(database, audit.past, fleet, clock)))
+  const checkpoints = new Checkpoints({ ledger, clock, logger, ...audit })
+  stack.use(every(CHECKPOINT_MS, () => checkpoints.tick()))
   addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery })
   const port = listeningPort(server)
   logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
   const running = stack.move()
   return { port, ledger, link, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+function auditOf(
+  database: Kysely<Database>,
+  ledger: Ledger,
+  masterKey: MasterKey,
+  logger: Logger,
+): Readonly<{ past: Past; signer: Signer; history: History }> {
+  const past = new Past(database)
+  const signer = new Signer(masterKey.audit)
+  return { past, signer, history: new History({ past, signer, head: () => ledger.catalog, logger }) }
+}
+
+async function keepNodes(database: Kysely<Database>, past: Past, fleet: Fleet, clock: Clock): Promise<void> {
+  const nodes = fleet.list()
+  await saveNodes(database, nodes)
+  await past.keepServed(nodes, clock.now() - REMEMBER_SERVED_MS)
 }
 
 function startDiscovery(

@@ -27,6 +27,8 @@ export type MasterKey = Readonly<{
   models: Buffer
   /** Seals opaque reasoning state on its way through clients. */
   carriers: Buffer
+  /** Seed of the key pair that signs checkpoints and exports of the log; the public half may be given away. */
+  audit: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -55,6 +57,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     weights: derive('weights'),
     models: derive('model-lists'),
     carriers: derive('carriers'),
+    audit: derive('audit'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

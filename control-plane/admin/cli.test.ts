@@ -123,7 +123,7 @@ describe('the command line, as a process', () => {
     expect(verified).toMatchObject({
       status: 0,
       error: '',
-      out: expect.stringMatching(/^commits: 3\nok: true\nchain: [0-9a-f]{64}\n$/),
+      out: expect.stringMatching(/^commits: 3\nok: true\nchain: [0-9a-f]{64}\ncheckpoints: 0\nforged: 0\n$/),
     })
   })
 

@@ -13,6 +13,7 @@ import type { Issue } from '../commands/rejection.ts'
 import { createAdminClient, failureOf } from './client.ts'
 import { GLOBAL_HELP, readGlobalOptions, type GlobalOptions } from './cli/arguments.ts'
 import { adminCommands, commandRouter, inputAlone, type Command } from './cli/commands.ts'
+import { verifyFile, writeExport } from './cli/log-file.ts'
 import { inputOf, missingValues } from './cli/flags.ts'
 import { render } from './cli/output.ts'
 
@@ -106,11 +107,30 @@ class Run {
     const input = await this.#input(command, options)
     const issues = command.issues(input)
     if (issues.length > 0) throw new UsageError(lines(issues))
-    const client = getUntypedClient(createAdminClient(await this.#place()))
     const { path, isChange } = command
+    if (path === 'audit.verify' && input['file'] !== undefined) return this.#verify(input)
+    const client = getUntypedClient(createAdminClient(await this.#place()))
+    if (path === 'audit.export' && !this.#options.json) {
+      await writeExport((asked) => client.query(path, asked), input, this.#ports.out)
+      this.#exit = 0
+      return
+    }
     const answer = isChange ? await this.#change(client, path, input) : await client.query(path, input)
     this.#ports.out(this.#options.json ? `${JSON.stringify(answer, null, 2)}\n` : render(path, answer))
     this.#exit = isNegative(answer) ? EXIT_FAILED : 0
+  }
+
+  /** Checks an export where it lies: no control plane is asked, so none has to be trusted. */
+  async #verify({ file, publicKey, checkpoint }: Input): Promise<void> {
+    if (typeof publicKey !== 'string') throw new UsageError('publicKey: is needed with --file')
+    const text = await this.#text(`@${String(file)}`)
+    const statements = typeof checkpoint === 'string' ? await this.#text(checkpoint) : null
+    const check = verifyFile(text, await this.#text(publicKey), statements)
+    if ('problem' in check) throw new UsageError(check.problem)
+    this.#ports.out(
+      this.#options.json ? `${JSON.stringify(check, null, 2)}\n` : render('audit.verify', check),
+    )
+    this.#exit = check.ok ? 0 : EXIT_FAILED
   }
 
   async #change(client: UntypedClient, path: string, input: Input): Promise<unknown> {

@@ -25,6 +25,12 @@ export type AdminClientOptions = Readonly<{
 export type AdminClient = TRPCClient<AdminRouter>
 
 const TIMEOUT_MS = 10_000
+const READS_THE_LOG: ReadonlySet<string> = new Set([
+  'audit.verify',
+  'audit.replay',
+  'audit.stateAt',
+  'audit.diff',
+])
 /** Reading a log of millions of commits. */
 const VERIFY_TIMEOUT_MS = 600_000
 
@@ -79,7 +85,7 @@ const bounded =
 
 /** @returns how long the control plane may work before it answers, in milliseconds. */
 function workOf(path: string, input: unknown): number {
-  if (path === 'audit.verify') return VERIFY_TIMEOUT_MS
+  if (READS_THE_LOG.has(path)) return VERIFY_TIMEOUT_MS
   if (path !== 'fleet.wait') return 0
   return isObject(input) && 'timeoutMs' in input && typeof input.timeoutMs === 'number'
     ? input.timeoutMs

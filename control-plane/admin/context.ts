@@ -8,17 +8,24 @@ import { sameToken, type MasterKey } from '#contracts/security/master-key.ts'
 import type { Secret } from '#contracts/security/secret.ts'
 import type { Actor, Ledger } from '../commands/ledger.ts'
 import type { Discovery } from '../discovery/discovery.ts'
+import type { History } from '../audit/history.ts'
+import type { Signer } from '../audit/signer.ts'
 import type { Fleet } from '../nodes/fleet.ts'
 import type { WeightsView } from '../nodes/weights.ts'
 import type { RelayState } from '../relay/relay.ts'
 import type { CallRecorder } from '../store/calls.ts'
 import type { EventLog } from '../store/event-log.ts'
+import type { Past } from '../store/past.ts'
 import type { Trail } from '../store/trail.ts'
 
 export type AdminPorts = Readonly<{
   ledger: Ledger
   log: EventLog
   trail: Trail
+  past: Past
+  history: History
+  /** Signs what the audit gives away. */
+  signer: Signer
   fleet: Fleet
   discovery: Pick<Discovery, 'standing' | 'ask'>
   weights: Pick<WeightsView, 'of' | 'current'>
@@ -45,10 +52,9 @@ const TOKEN_HOLDER: Actor = { kind: 'token', id: 'admin' }
 export const UNKNOWN_ACTOR = 'unknown'
 
 export function contextFor(ports: AdminPorts, actor: Actor = TOKEN_HOLDER): AdminContext {
-  const { ledger, log, trail, fleet, discovery, weights, calls, masterKey, clock, logger, relay } = ports
+  const { adminToken: _, ...known } = ports
   const note = { begun: false, detail: '' }
-  const known = { ledger, log, trail, fleet, discovery, weights, calls }
-  return { ...known, masterKey, clock, logger, relay, actor, note }
+  return { ...known, actor, note }
 }
 
 /** What is known of a caller before anything is believed. */

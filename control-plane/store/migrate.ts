@@ -6,8 +6,9 @@ import type { Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { err, ok, type Result } from '#contracts/result.ts'
 import * as log from './migrations/0001-log.ts'
+import * as audit from './migrations/0003-audit.ts'
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-log': log }
+const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-log': log, '0003-audit': audit }
 
 /**
  * @param apply false: only look. @returns the names applied now, or why the schema cannot be used.

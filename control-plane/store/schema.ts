@@ -43,4 +43,10 @@ export type Database = {
     outcome: string
     detail: string
   }
+  /** Catalogs folded along the way, so that the past need not be folded from its beginning. */
+  cp_snapshot: { commit_no: Bigint; fold_version: number; body: string; signature: string }
+  /** Signed statements of where the log was. */
+  cp_checkpoint: { commit_no: Bigint; statement: string; signature: string }
+  /** The state each node said it had at a commit. */
+  cp_served: { commit_no: Bigint; node_id: string; fold_version: number; digest: string; seen_at: Bigint }
 }

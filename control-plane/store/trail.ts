@@ -9,6 +9,9 @@ export type TrailFilter = Readonly<{
   limit: number
   /** Only commits below this number. */
   before?: number | undefined
+  /** Made at this time or later, and before that one, in epoch milliseconds. */
+  since?: number | undefined
+  until?: number | undefined
   /** Id or kind of who did it. */
   actor?: string | undefined
   stream?: string | undefined
@@ -82,13 +85,15 @@ export class Trail {
     })
   }
 
-  #commits({ limit, before, actor, stream, type }: TrailFilter) {
+  #commits({ limit, before, since, until, actor, stream, type }: TrailFilter) {
     let query = this.#database
       .selectFrom('cp_commit')
       .selectAll('cp_commit')
       .orderBy('commit_no', 'desc')
       .limit(limit)
     if (before !== undefined) query = query.where('commit_no', '<', String(before))
+    if (since !== undefined) query = query.where('at', '>=', String(since))
+    if (until !== undefined) query = query.where('at', '<', String(until))
     if (actor !== undefined) {
       // json, not jsonb: it decodes only what is asked for.
       query = query.where(

@@ -17,12 +17,15 @@ import { contextFor, type AdminPorts } from '#control-plane/admin/context.ts'
 import { addAdminRoutes } from '#control-plane/admin/plugin.ts'
 import { adminRouter } from '#control-plane/admin/router.ts'
 import { createCallerFactory } from '#control-plane/admin/trpc.ts'
+import { History } from '#control-plane/audit/history.ts'
+import { Signer } from '#control-plane/audit/signer.ts'
 import { Ledger } from '#control-plane/commands/ledger.ts'
 import { Fleet } from '#control-plane/nodes/fleet.ts'
 import { CallRecorder } from '#control-plane/store/calls.ts'
 import { openDatabase, POOL_LIMITS } from '#control-plane/store/database.ts'
 import { EventLog } from '#control-plane/store/event-log.ts'
 import { migrate } from '#control-plane/store/migrate.ts'
+import { Past } from '#control-plane/store/past.ts'
 import type { Database } from '#control-plane/store/schema.ts'
 import { Trail } from '#control-plane/store/trail.ts'
 
@@ -62,17 +65,23 @@ export async function openAdminPlane(): Promise<AdminPlane> {
   const calls = stack.use(new CallRecorder(database, clock))
   const logged: string[] = []
   const masterKey = deriveKeys(Buffer.alloc(32, 7))
+  const past = new Past(database)
+  const signer = new Signer(masterKey.audit)
+  const logger = collector(logged)
   const ports: AdminPorts = {
     ledger,
     log,
     trail: new Trail(database),
+    past,
+    history: new History({ past, signer, head: () => ledger.catalog, logger }),
+    signer,
     fleet: new Fleet(ledger, clock),
     discovery: silentDiscovery,
     weights: { of: () => null, current: () => null },
     calls,
     masterKey,
     clock,
-    logger: collector(logged),
+    logger,
     adminToken: new Secret(ADMIN_TOKEN),
     relay: () => ({ kind: 'current' }),
   }

@@ -9,6 +9,7 @@ import { issuesOf } from '../issues.ts'
 import type { Issue } from '../../commands/rejection.ts'
 import { adminRouter } from '../router.ts'
 import { flagsOf, type Flags } from './flags.ts'
+import { VERIFY_OPTIONS } from './log-file.ts'
 
 export type Command = Readonly<{
   /** Of the procedure: `providers.credentials.add`. */
@@ -28,7 +29,7 @@ export function adminCommands(): readonly Command[] {
         path,
         description: meta.description ?? '',
         isChange: type === 'mutation',
-        flags: flagsOf({ ...schema }),
+        flags: withLocal(path, flagsOf({ ...schema })),
         issues: (input) => {
           if (!(originalInputSchema instanceof z.ZodType)) return []
           const parsed = originalInputSchema.safeParse(input)
@@ -37,6 +38,14 @@ export function adminCommands(): readonly Command[] {
       }
     },
   )
+}
+
+/** Options that mean something to the command line alone. */
+function withLocal(path: string, flags: Flags): Flags {
+  if (path !== 'audit.verify') return flags
+  const local = Object.entries(VERIFY_OPTIONS).map(([name, option]) => [name, { ...option, optional: true }])
+  const properties = { ...flags.schema.properties, ...Object.fromEntries(local) }
+  return { ...flags, schema: { ...flags.schema, properties } }
 }
 
 const t = initTRPC.meta<TrpcCliMeta>().create()

@@ -23,11 +23,13 @@ const COLUMNS: ReadonlyMap<string, readonly string[]> = new Map([
   ['keys.list', ['id', 'name', 'prefix', 'state', 'expiresAt', 'version', 'origin']],
   ['fleet.list', ['report.node', 'state', 'report.served', 'lag', 'report.link', 'lastSeen']],
   ['fleet.wait', ['report.node', 'state', 'report.served', 'lag', 'lastSeen']],
-  ['audit.list', ['commitNo', 'at', 'actor', 'command', 'events', 'reason']],
+  ['audit.list', ['commitNo', 'at', 'actor', 'command', 'words', 'reason']],
+  ['audit.diff', ['entity', 'change', 'words']],
+  ['audit.replay', ['node', 'verdict', 'digest', 'seenAt']],
 ])
 
 /** Numbers of these names are epoch milliseconds. */
-const TIMES: ReadonlySet<string> = new Set(['at', 'lastSeen', 'expiresAt', 'previousUntil'])
+const TIMES: ReadonlySet<string> = new Set(['at', 'lastSeen', 'expiresAt', 'previousUntil', 'seenAt'])
 
 /** @returns the answer as text, ending in a newline. */
 export function render(procedure: string, answer: unknown): string {

@@ -51,6 +51,10 @@ describe('the audit list', () => {
           body: expect.objectContaining({ weight: 1 }),
         },
       ],
+      words: [
+        expect.stringMatching(/^provider a was registered through the API: name A, /),
+        expect.stringMatching(/^provider a got credential cred_/),
+      ],
     })
     expect(commits[1]).toMatchObject({ commitNo: 5, reason: 'too slow', at: 1_700_000_001_000 })
     expect(commits[0]?.chain).toBe(plane.ports.ledger.snapshot.chain)
@@ -66,6 +70,10 @@ describe('the audit list', () => {
     expect(await numbers({ stream: 'provider-b', type: 'CredentialAdded' })).toEqual([])
     expect(await numbers({ actor: "admin' or true --" })).toEqual([])
     expect(await numbers({ stream: 'provider-%' })).toEqual([])
+    const second = new Date(1_700_000_001_000).toISOString()
+    expect(await numbers({ since: second })).toEqual([6, 5, 4, 3])
+    expect(await numbers({ until: second })).toEqual([2, 1])
+    expect(await numbers({ since: second, until: second })).toEqual([])
   })
 
   test('comes in pages that join without a gap', async () => {
@@ -100,6 +108,8 @@ describe('verifying the log', () => {
       ok: true,
       commits: 6,
       chain: plane.ports.ledger.snapshot.chain,
+      checkpoints: 0,
+      forged: 0,
     })
   })
 

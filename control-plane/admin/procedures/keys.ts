@@ -21,7 +21,7 @@ export type ClientKeyView = Omit<ClientKey, 'digest' | 'previous'> &
     previousUntil: number | null
   }>
 
-const view = (key: ClientKey): ClientKeyView => ({
+export const view = (key: ClientKey): ClientKeyView => ({
   id: key.id,
   version: key.version,
   origin: key.origin,

@@ -22,7 +22,7 @@ import { patched, ProviderPatch } from './provider-patch.ts'
 export type ProviderView = Omit<Provider, 'credentials'> &
   Readonly<{ credentials: readonly CredentialView[] }>
 
-const view = (provider: Provider): ProviderView => ({
+export const view = (provider: Provider): ProviderView => ({
   ...provider,
   credentials: provider.credentials.map(viewCredential),
 })

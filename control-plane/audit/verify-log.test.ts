@@ -3,7 +3,7 @@ import { canonical, type Json } from '#contracts/canonical.ts'
 import { chainLink, eventLeaf, commitRoot, metaLeaf } from '#contracts/commit/chain.ts'
 import type { WireCommit, WireEvent } from '#contracts/commit/commit.ts'
 import { metaOf, sealCommit } from '#test/arbitraries/commits.ts'
-import type { RecordedCommit } from '../../store/event-log.ts'
+import type { RecordedCommit } from '../store/event-log.ts'
 import { NOTHING_VERIFIED, verifyNext, type LogProblem } from './verify-log.ts'
 
 const event = (i: number, stream: string, sver: number, type: string, body: Json): WireEvent => ({

@@ -5,7 +5,7 @@
  */
 import { CHAIN_START, metaLeaf, verifyCommit, type ChainProblem } from '#contracts/commit/chain.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import type { RecordedCommit } from '../../store/event-log.ts'
+import type { RecordedCommit } from '../store/event-log.ts'
 
 export type LogProblem =
   | ChainProblem
