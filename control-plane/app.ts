@@ -86,7 +86,6 @@ export async function startControlPlane(
   const { masterKey } = config
   const discovery = stack.use(startDiscovery(config, ports, ledger, log))
   const link = new NodeLink(ledger, log, fleet, masterKey.commits, () => discovery.signedLists())
-  const trail = new Trail(database)
   const audit = auditOf(database, ledger, masterKey, logger)
   const calls = stack.use(new CallRecorder(database, clock))
   const metrics = new Metrics()
@@ -103,7 +102,7 @@ export async function startControlPlane(
   const subjects = subjectsOf(config.prefix)
   const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
   const relayed = { discovery, weights, relay: relayState }
-  const admin = { ledger, log, trail, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
+  const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -141,10 +140,11 @@ function auditOf(
   ledger: Ledger,
   masterKey: MasterKey,
   logger: Logger,
-): Readonly<{ past: Past; signer: Signer; history: History }> {
+): Readonly<{ trail: Trail; past: Past; signer: Signer; history: History }> {
   const past = new Past(database)
   const signer = new Signer(masterKey.audit)
-  return { past, signer, history: new History({ past, signer, head: () => ledger.catalog, logger }) }
+  const trail = new Trail(database)
+  return { trail, past, signer, history: new History({ past, signer, head: () => ledger.catalog, logger }) }
 }
 
 async function keepNodes(database: Kysely<Database>, past: Past, fleet: Fleet, clock: Clock): Promise<void> {

@@ -49,6 +49,7 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['audit.stateAt', 'read'],
   ['audit.replay', 'read'],
   ['audit.verify', 'read'],
+  ['audit.revert', 'write'],
   ['audit.checkpoints', 'read'],
   ['audit.export', 'read'],
   ['audit.calls', 'read'],

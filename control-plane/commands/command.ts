@@ -17,6 +17,7 @@ import {
   type SecretId,
   type StreamId,
 } from '#contracts/ids.ts'
+import type { Content } from './restore.ts'
 
 /** The version of the entity the caller has seen: a change on top of another is refused. */
 type Expecting = Readonly<{ expectedVersion: number }>
@@ -97,7 +98,17 @@ export type SystemCommand =
   | Readonly<{ type: 'AdvanceEpoch'; expectedEpoch: number }>
   | Readonly<{ type: 'ApplyDeclaration'; state: DeclaredState }>
 
-export type Command = ProviderCommand | ModelCommand | KeyCommand | SystemCommand
+/** Makes entities what they were before some commits. */
+export type RevertCommand = Readonly<{
+  type: 'RevertCommits'
+  entities: readonly Readonly<{
+    wanted: Content
+    /** Of the stream, after those commits: the entity is not undone when it was changed since. */
+    version: number
+  }>[]
+}>
+
+export type Command = ProviderCommand | ModelCommand | KeyCommand | SystemCommand | RevertCommand
 
 /** @returns the stream of the entity a command is about; of a declaration, which is about many, the system's. */
 export function streamOf(command: Command): StreamId {
@@ -105,6 +116,7 @@ export function streamOf(command: Command): StreamId {
     case 'CreateGenesis':
     case 'AdvanceEpoch':
     case 'ApplyDeclaration':
+    case 'RevertCommits':
       return SYSTEM_STREAM
     case 'CreateModel':
     case 'SetTargets':

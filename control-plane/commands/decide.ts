@@ -12,6 +12,7 @@ import { decideDeclaration } from './decide-declaration.ts'
 import { decideKey } from './decide-key.ts'
 import { decideModel } from './decide-model.ts'
 import { decideProvider } from './decide-provider.ts'
+import { decideRevert } from './decide-revert.ts'
 import { invalid, type Rejection } from './rejection.ts'
 
 export type Decision = Result<readonly CatalogEvent[], Rejection>
@@ -41,6 +42,8 @@ export function decide(catalog: Catalog, command: Command): Decision {
     }
     case 'ApplyDeclaration':
       return decideDeclaration(catalog, command.state)
+    case 'RevertCommits':
+      return decideRevert(catalog, command)
     case 'RegisterProvider':
     case 'UpdateProvider':
     case 'EnableProvider':

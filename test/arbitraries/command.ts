@@ -13,6 +13,7 @@ import {
   secretId,
   type CredentialId,
   type ProviderId,
+  providerStream,
 } from '#contracts/ids.ts'
 import { streamOf, type Command, type NewCredential } from '#control-plane/commands/command.ts'
 
@@ -80,6 +81,7 @@ const wishes = {
   CreateGenesis: { logId: fc.constant('log'), keyCheck: fc.constant('check') },
   AdvanceEpoch: { expectedEpoch: fc.integer({ min: 1, max: 2 }) },
   ApplyDeclaration: { state: declaration },
+  RevertCommits: { entities: fc.constant([]) },
   RegisterProvider: { id: provider, definition, credentials },
   UpdateProvider: { id: provider, definition },
   EnableProvider: { id: provider },
@@ -146,6 +148,13 @@ function withKnown(command: Command, catalog: Catalog, which: number): Command {
   const knownCredential = (id: ProviderId): CredentialId =>
     catalog.providers.get(id)?.credentials[which]?.id ?? credentialId('cred_none')
   switch (command.type) {
+    case 'RevertCommits': {
+      // As if what is there had been made by the commits that are undone.
+      const stream = [...catalog.providers.keys()].map(providerStream)[which]
+      const version = stream === undefined ? undefined : catalog.versions.get(stream)
+      if (stream === undefined || version === undefined) return command
+      return { ...command, entities: [{ wanted: { kind: 'provider', stream, entity: null }, version }] }
+    }
     case 'RegisterProvider':
       return { ...command, credentials: command.credentials.map(fresh) }
     case 'AddCredential':

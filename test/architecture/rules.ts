@@ -142,8 +142,8 @@ export const PURE = [
   'data-plane/upstream/passage/commit-gate.ts',
   'data-plane/sessions/binding.ts',
   'data-plane/sync/cursor.ts',
-  'control-plane/audit/{diff,export,fields,replay,signer,statement,verify-log,words}.ts',
-  'control-plane/commands/{command,decide,decide-*}.ts',
+  'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
+  'control-plane/commands/{command,decide,decide-*,restore}.ts',
   'prober/judgement/{capacity,damp,estimate,memory,peers,score,window}.ts',
   'prober/probe/plan.ts',
 ]

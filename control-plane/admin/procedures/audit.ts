@@ -7,14 +7,16 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { EVENT_TYPES } from '#contracts/catalog/event.ts'
 import { stateDigest } from '#contracts/commit/digest.ts'
 import { clientKeyStream, modelStream, providerStream } from '#contracts/ids.ts'
-import { diffCatalogs } from '../../audit/diff.ts'
+import { changedBetween } from '../../audit/changed.ts'
+import { diffCatalogs, type EntityDiff } from '../../audit/diff.ts'
 import { writeSegment } from '../../audit/export.ts'
 import { compareServed } from '../../audit/replay.ts'
 import { marksOf, Refold, verifyAll, type LogCheck } from '../../audit/verify-all.ts'
 import { entryWords } from '../../audit/words.ts'
+import type { RevertCommand } from '../../commands/command.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
-import { catalogAt } from './change.ts'
+import { carryOut, catalogAt, changing, type Change, type ChangeInput } from './change.ts'
 import { view as viewKey } from './keys.ts'
 import { view as viewProvider } from './providers.ts'
 
@@ -105,6 +107,21 @@ export const audit = router({
     })
     .query(({ ctx, signal }) => verifyLog(ctx, signal)),
 
+  revert: procedure
+    .meta({
+      description:
+        'Undo commits by another commit: what they changed becomes what it was before. Try it with --dry-run.',
+    })
+    .input(
+      z.strictObject({
+        commit: commitNo.min(1).describe('The commit to undo, or the first of several.'),
+        through: commitNo.min(1).optional().describe('The last commit to undo. Default: only the one.'),
+        stream: streamOption,
+        ...changing,
+      }),
+    )
+    .mutation(({ ctx, input }) => revert(ctx, input)),
+
   checkpoints: procedure
     .meta({ description: 'Signed statements of where the log was, and the public key to check them with.' })
     .input(
@@ -182,6 +199,47 @@ export const audit = router({
       }
     }),
 })
+
+type RevertInput = ChangeInput &
+  Readonly<{ commit: number; through?: number | undefined; stream?: string | undefined }>
+
+async function revert(
+  ctx: AdminContext,
+  input: RevertInput,
+): Promise<Change & Readonly<{ changes: readonly EntityDiff[] }>> {
+  const { commit, through = commit, stream } = input
+  const invalid = (path: string, message: string): TRPCError =>
+    refused({ kind: 'invalid', issues: [{ path, message }] })
+  if (through < commit) throw invalid('through', 'is before commit')
+  const [before, after] = [await stateAt(ctx, commit - 1, 'commit'), await stateAt(ctx, through, 'through')]
+  const { entities, untouchable } = changedBetween(before, after, stream)
+  if (entities.length === 0) {
+    throw invalid(
+      'commit',
+      untouchable ? 'changed the system alone, which only goes forward' : 'changed nothing of that',
+    )
+  }
+  await refuseLostSecrets(ctx, entities)
+  const range = through === commit ? `commit ${commit}` : `commits ${commit} to ${through}`
+  const command = { type: 'RevertCommits', entities } as const
+  const change = await carryOut(ctx, { ...input, reason: input.reason ?? `revert of ${range}` }, { command })
+  const streams = new Set(entities.map(({ wanted }) => wanted.stream))
+  // What the entities were is what they are now; the way there is the other way round.
+  const changes = diffCatalogs(after, before).filter((diff) => streams.has(diff.stream))
+  return { ...change, changes }
+}
+
+/** A secret that the vault forgot cannot be brought back, and a credential without one would only fail. */
+async function refuseLostSecrets(ctx: AdminContext, entities: RevertCommand['entities']): Promise<void> {
+  const ids = entities.flatMap(({ wanted }) =>
+    wanted.kind === 'provider' ? (wanted.entity?.credentials ?? []).map(({ secretId }) => secretId) : [],
+  )
+  const kept = await answered(ctx.log.secrets(ids))
+  const issues = ids
+    .filter((id) => !kept.has(id))
+    .map((id) => ({ path: 'commit', message: `secret ${id} is not in the vault any more` }))
+  if (issues.length > 0) throw refused({ kind: 'invalid', issues })
+}
 
 const epochMs = (time: string | undefined): number | undefined =>
   time === undefined ? undefined : Date.parse(time)
