@@ -53,6 +53,9 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['audit.checkpoints', 'read'],
   ['audit.export', 'read'],
   ['audit.calls', 'read'],
+  ['config.plan', 'write'],
+  ['config.applyFile', 'write'],
+  ['config.export', 'read'],
   ['system.status', 'read'],
   ['system.advanceEpoch', 'write'],
 ])

@@ -116,7 +116,11 @@ class Run {
       return
     }
     const answer = isChange ? await this.#change(client, path, input) : await client.query(path, input)
-    this.#ports.out(this.#options.json ? `${JSON.stringify(answer, null, 2)}\n` : render(path, answer))
+    this.#ports.out(
+      this.#options.json
+        ? `${JSON.stringify(answer, null, 2)}\n`
+        : (wholeText(path, answer) ?? render(path, answer)),
+    )
     this.#exit = isNegative(answer) ? EXIT_FAILED : 0
   }
 
@@ -262,6 +266,10 @@ function readJson(text: string): Input {
   if (!isRecord(value)) throw new UsageError('--input is not a JSON object')
   return value
 }
+
+/** An answer that is a file. */
+const wholeText = (path: string, answer: unknown): string | null =>
+  path === 'config.export' && isRecord(answer) && typeof answer['yaml'] === 'string' ? answer['yaml'] : null
 
 /** Answers that say no: scripts look at the exit status. */
 const isNegative = (answer: unknown): boolean =>

@@ -3,6 +3,7 @@
  * made from its type and its schemas.
  */
 import { audit } from './procedures/audit.ts'
+import { config } from './procedures/config.ts'
 import { fleet } from './procedures/fleet.ts'
 import { keys } from './procedures/keys.ts'
 import { models } from './procedures/models.ts'
@@ -11,5 +12,5 @@ import { system } from './procedures/system.ts'
 import { weights } from './procedures/weights.ts'
 import { router } from './trpc.ts'
 
-export const adminRouter = router({ providers, models, keys, fleet, weights, audit, system })
+export const adminRouter = router({ providers, models, keys, fleet, weights, audit, config, system })
 export type AdminRouter = typeof adminRouter

@@ -39,8 +39,17 @@ const ConfigFile = z.strictObject({
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
-/** @param name of the file, for messages. */
-export function readConfigFile(text: string, name: string, env: Env): Result<Declaration, readonly string[]> {
+/**
+ * @param name of the file, for messages.
+ * @param isOperators the file is the process's own: its providers may live at private addresses, whatever it
+ *   says. One sent through the API must say so.
+ */
+export function readConfigFile(
+  text: string,
+  name: string,
+  env: Env,
+  isOperators = true,
+): Result<Declaration, readonly string[]> {
   const document = parseDocument(text)
   if (document.errors.length > 0)
     return err(document.errors.map((error) => `${name}: ${error.message.split('\n')[0]}`))
@@ -49,7 +58,7 @@ export function readConfigFile(text: string, name: string, env: Env): Result<Dec
   if (missing.size > 0)
     return err([...missing].map((variable) => `${name}: \${${variable}} is not set in the environment`))
   const parsed = ConfigFile.safeParse(value)
-  if (parsed.success) return ok(toDeclaration(parsed.data))
+  if (parsed.success) return ok(toDeclaration(parsed.data, isOperators))
   return err(
     parsed.error.issues.map((issue) => `${name}: ${issue.path.join('.') || '(top)'}: ${issue.message}`),
   )
@@ -69,11 +78,16 @@ function fillIn(value: unknown, env: Env, missing: Set<string>): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fillIn(member, env, missing)]))
 }
 
-function toDeclaration(file: ConfigFile): Declaration {
+function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
   return {
     providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, name, kind, ...rest }]) => ({
       id: providerId(id),
-      definition: { ...rest, name: name ?? id, kind: kind ?? 'openai', allowPrivate: true },
+      definition: {
+        ...rest,
+        name: name ?? id,
+        kind: kind ?? 'openai',
+        allowPrivate: isOperators || rest.allowPrivate,
+      },
       credentials: [...(apiKey === undefined ? [] : [apiKey]), ...(apiKeys ?? [])].map((one) =>
         typeof one === 'string'
           ? { secret: new Secret(one), label: null, weight: 1 }

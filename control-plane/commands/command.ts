@@ -98,6 +98,16 @@ export type SystemCommand =
   | Readonly<{ type: 'AdvanceEpoch'; expectedEpoch: number }>
   | Readonly<{ type: 'ApplyDeclaration'; state: DeclaredState }>
 
+/** Makes what the API made what a file says. */
+export type ConfigCommand = Readonly<{
+  type: 'ApplyConfig'
+  state: DeclaredState
+  /** Retire what the API made and the file does not name. */
+  retireOthers: boolean
+  /** The head the caller has planned on; null: any. */
+  expectedCommit: number | null
+}>
+
 /** Makes entities what they were before some commits. */
 export type RevertCommand = Readonly<{
   type: 'RevertCommits'
@@ -108,7 +118,13 @@ export type RevertCommand = Readonly<{
   }>[]
 }>
 
-export type Command = ProviderCommand | ModelCommand | KeyCommand | SystemCommand | RevertCommand
+export type Command =
+  | ProviderCommand
+  | ModelCommand
+  | KeyCommand
+  | SystemCommand
+  | RevertCommand
+  | ConfigCommand
 
 /** @returns the stream of the entity a command is about; of a declaration, which is about many, the system's. */
 export function streamOf(command: Command): StreamId {
@@ -117,6 +133,7 @@ export function streamOf(command: Command): StreamId {
     case 'AdvanceEpoch':
     case 'ApplyDeclaration':
     case 'RevertCommits':
+    case 'ApplyConfig':
       return SYSTEM_STREAM
     case 'CreateModel':
     case 'SetTargets':

@@ -6,13 +6,12 @@
  * that a kind of change nobody taught to be undone is refused, and not done wrongly.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { CatalogEvent, RecordedEvent } from '#contracts/catalog/event.ts'
-import { foldCommits } from '#contracts/catalog/fold.ts'
-import { CHAIN_START } from '#contracts/commit/chain.ts'
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { splitStream, type StreamId } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import type { RevertCommand } from './command.ts'
 import type { Decision } from './decide.ts'
+import { afterEvents } from './decided.ts'
 import type { Issue } from './rejection.ts'
 import { contentDigest, entityAt, restoring, type Content } from './restore.ts'
 
@@ -25,15 +24,11 @@ export function decideRevert(catalog: Catalog, { entities }: RevertCommand): Dec
     const now = entityAt(catalog, wanted.stream)
     return now === undefined ? [] : restoring(now, wanted)
   })
-  const after = foldCommits(catalog, [
-    { ...PLACE, commit: catalog.commit + 1, events: placed(catalog, events) },
-  ])
+  const after = afterEvents(catalog, events)
   const left = entities.flatMap(({ wanted }) => remaining(after, wanted))
   const broken = left.length > 0 ? left : brokenReferences(after)
   return broken.length > 0 ? err({ kind: 'invalid', issues: broken }) : ok(inOrder(events))
 }
-
-const PLACE = { epoch: 1, at: 0, chain: CHAIN_START }
 
 function obstacles(catalog: Catalog, { wanted, version }: RevertCommand['entities'][number]): Issue[] {
   const { stream } = wanted
@@ -83,15 +78,6 @@ function brokenReferences({ providers, models }: Catalog): Issue[] {
     }
   }
   return issues
-}
-
-function placed(catalog: Catalog, events: readonly CatalogEvent[]): readonly RecordedEvent[] {
-  const versions = new Map<StreamId, number>()
-  return events.map((event) => {
-    const version = (versions.get(event.stream) ?? catalog.versions.get(event.stream) ?? 0) + 1
-    versions.set(event.stream, version)
-    return { ...event, version, commit: catalog.commit + 1 }
-  })
 }
 
 /** For readers: what models need comes before them, what they needed goes after them. */

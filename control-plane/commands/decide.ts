@@ -8,6 +8,7 @@ import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { streamOf, type Command } from './command.ts'
+import { decideConfig } from './decide-config.ts'
 import { decideDeclaration } from './decide-declaration.ts'
 import { decideKey } from './decide-key.ts'
 import { decideModel } from './decide-model.ts'
@@ -42,6 +43,8 @@ export function decide(catalog: Catalog, command: Command): Decision {
     }
     case 'ApplyDeclaration':
       return decideDeclaration(catalog, command.state)
+    case 'ApplyConfig':
+      return decideConfig(catalog, command)
     case 'RevertCommits':
       return decideRevert(catalog, command)
     case 'RegisterProvider':

@@ -81,6 +81,7 @@ const wishes = {
   CreateGenesis: { logId: fc.constant('log'), keyCheck: fc.constant('check') },
   AdvanceEpoch: { expectedEpoch: fc.integer({ min: 1, max: 2 }) },
   ApplyDeclaration: { state: declaration },
+  ApplyConfig: { state: declaration, retireOthers: fc.boolean(), expectedCommit: fc.constant(null) },
   RevertCommits: { entities: fc.constant([]) },
   RegisterProvider: { id: provider, definition, credentials },
   UpdateProvider: { id: provider, definition },
@@ -174,6 +175,7 @@ function withKnown(command: Command, catalog: Catalog, which: number): Command {
       const { provider: to, model: name } = target
       return { ...command, weights: [{ provider: to, model: name, weight: first.weight }] }
     }
+    case 'ApplyConfig':
     case 'ApplyDeclaration': {
       const providers = command.state.providers.map((one) => ({
         ...one,

@@ -143,7 +143,7 @@ export const PURE = [
   'data-plane/sessions/binding.ts',
   'data-plane/sync/cursor.ts',
   'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
-  'control-plane/commands/{command,decide,decide-*,restore}.ts',
+  'control-plane/commands/{command,decide,decide-*,decided,restore}.ts',
   'prober/judgement/{capacity,damp,estimate,memory,peers,score,window}.ts',
   'prober/probe/plan.ts',
 ]

@@ -65,7 +65,8 @@ export function commandRouter(
         toJsonSchema: () => flags.schema,
       })
       .mutation(({ input }) => call(command, input))
-    return [path, procedure] as const
+    // A word that tRPC keeps for itself, but not for the ends of paths.
+    return [path === 'config.applyFile' ? 'config.apply' : path, procedure] as const
   })
   return t.router(Object.fromEntries(procedures))
 }

@@ -25,6 +25,8 @@ const COLUMNS: ReadonlyMap<string, readonly string[]> = new Map([
   ['fleet.wait', ['report.node', 'state', 'report.served', 'lag', 'lastSeen']],
   ['audit.list', ['commitNo', 'at', 'actor', 'command', 'words', 'reason']],
   ['audit.diff', ['entity', 'change', 'words']],
+  ['config.plan', ['entity', 'change', 'words']],
+  ['audit.revert', ['entity', 'change', 'words']],
   ['audit.replay', ['node', 'verdict', 'digest', 'seenAt']],
 ])
 

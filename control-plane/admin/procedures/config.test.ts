@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { providerId } from '#contracts/ids.ts'
+import { openAdminPlane, type AdminPlane } from '#test/control-plane/admin-plane.ts'
+
+let plane: AdminPlane
+let api: AdminPlane['api']
+beforeAll(async () => {
+  plane = await openAdminPlane()
+  api = plane.api
+})
+afterAll(() => plane[Symbol.asyncDispose]())
+
+const YAML = `
+providers:
+  a: { baseUrl: https://a.example/v1, apiKey: "\${A_KEY}" }
+models:
+  fast: { targets: [{ provider: a, model: m }], aliases: [quick], region: eu }
+keys:
+  - { name: ci, key: "\${CI}" }
+`
+const VARIABLES = 'A_KEY=sk-plan-secret\nCI=sk-client-0123456789abcdef\n'
+
+test('a plan tells in words what applying does, and writes nothing', async () => {
+  const plan = await api.config.plan({ yaml: YAML, variables: VARIABLES })
+  expect(plan.commitNo).toBe(1)
+  expect(plan.events).toEqual([
+    'ProviderRegistered',
+    'CredentialAdded',
+    'LogicalModelCreated',
+    'ClientKeyIssued',
+  ])
+  expect(plan.entities.map(({ entity, change }) => `${entity.split(' ')[0]} ${change}`)).toEqual([
+    'key added',
+    'model added',
+    'provider added',
+  ])
+  expect(JSON.stringify(plan)).not.toContain('sk-plan-secret')
+  expect(plane.ports.ledger.catalog.commit).toBe(1)
+})
+
+test('applying makes it so in one commit, by the API, and doing it again changes nothing', async () => {
+  const applied = await api.config.applyFile({ yaml: YAML, variables: VARIABLES, expectedCommit: 1 })
+  expect(applied).toMatchObject({ commitNo: 2 })
+  expect(plane.ports.ledger.catalog.providers.get(providerId('a'))?.origin).toBe('api')
+  expect(await api.config.applyFile({ yaml: YAML, variables: VARIABLES })).toMatchObject({ events: [] })
+  expect(JSON.stringify(await api.audit.list())).not.toMatch(/sk-plan-secret|sk-client-0123456789abcdef/)
+})
+
+test('what was exported is what applies: nothing changes, with its secrets or without', async () => {
+  const { yaml, variables } = await api.config.export()
+  expect(yaml).not.toMatch(/sk-|fingerprint/)
+  expect(variables.map(({ name }) => name)).toEqual(['A_API_KEY', 'KEY_CI'])
+  const given = 'A_API_KEY=sk-plan-secret\nKEY_CI=sk-client-0123456789abcdef'
+  expect((await api.config.plan({ yaml, variables: given, retireOthers: true })).events).toEqual([])
+  const bare = yaml
+    .split('\n')
+    .filter((line) => !/apiKeys|- key: |weight: 1$|KEY_CI|- name: ci|^keys/.test(line))
+    .join('\n')
+  const kept = await api.config.plan({ yaml: bare, retireOthers: true })
+  expect(kept.events.filter((type) => type.startsWith('Credential'))).toEqual([])
+})
+
+describe('applying is refused', () => {
+  const yamlOf = (baseUrl: string): string => `providers: { b: { baseUrl: "${baseUrl}" } }`
+
+  test('when anything was changed since the plan', async () => {
+    await expect(
+      api.config.applyFile({ yaml: yamlOf('https://b.example/v1'), expectedCommit: 1 }),
+    ).rejects.toThrow('the configuration is at version 2, not 1')
+  })
+
+  test('for a private address that the file does not ask for', async () => {
+    await expect(api.config.plan({ yaml: yamlOf('http://127.0.0.1:8000/v1') })).rejects.toThrow(
+      'providers.b.baseUrl: is a loopback, private or reserved address',
+    )
+  })
+
+  test('for variables without a value, and never takes one of the process', async () => {
+    await expect(api.config.plan({ yaml: 'providers: { b: { baseUrl: "${PATH}" } }' })).rejects.toThrow(
+      'yaml: ${PATH} is not set',
+    )
+  })
+
+  test('for a model whose provider is nowhere', async () => {
+    const yaml = 'models: { slow: { targets: [{ provider: none, model: m }] } }'
+    await expect(api.config.plan({ yaml })).rejects.toThrow('no provider none')
+  })
+
+  test('for what the environment declares', async () => {
+    const { ledger } = plane.ports
+    const declared = ledger.catalog.providers.get(providerId('a'))?.definition
+    if (declared === undefined) throw new Error('there is one')
+    const state = {
+      providers: [{ id: providerId('env'), definition: declared, credentials: [] }],
+      models: [],
+      keys: [],
+    }
+    await ledger.execute({
+      command: { type: 'ApplyDeclaration', state },
+      commandId: 'env',
+      requestHash: 'env',
+      actor: { kind: 'env', id: 'environment' },
+      reason: null,
+      secrets: [],
+      ids: {},
+      dryRun: false,
+    })
+    const yaml = 'providers: { env: { baseUrl: "https://other.example/v1" } }'
+    await expect(api.config.plan({ yaml })).rejects.toThrow('providers.env: is declared by the environment')
+  })
+})
+
+test('what a file does not name stays, unless the others are to be retired; keys always stay', async () => {
+  const yaml = 'providers: { c: { baseUrl: "https://c.example/v1" } }'
+  const entities = async (retireOthers: boolean) =>
+    (await api.config.plan({ yaml, retireOthers })).entities.map(
+      ({ entity, change }) => `${entity} ${change}`,
+    )
+  expect(await entities(false)).toEqual(['provider c added'])
+  expect(await entities(true)).toEqual(['model fast removed', 'provider a removed', 'provider c added'])
+})
