@@ -40,6 +40,9 @@ export const Head = z.object({
   epoch: z.int().min(1),
   commit: z.int().min(0),
   chain: z.string().length(64),
+  /** State digest at the commit, and the fold it is of: nodes of another fold cannot compare. */
+  digest: z.string().length(64).optional(),
+  foldVersion: z.int().optional(),
   /** Nodes heard of lately; local shares of fleet-wide limits are divided by it. */
   nodes: z.int().min(0),
 })

@@ -2,6 +2,7 @@
  * The control plane's two halves of the conversation on the bus: it says how far the log is, and hears how
  * far the nodes are.
  */
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import type { Bus, Unsubscribe } from '#contracts/bus/bus.ts'
 import type { Subjects } from '#contracts/bus/subjects.ts'
 import { HEAD_INTERVAL_MS, type Head } from '#contracts/fleet/link.ts'
@@ -39,9 +40,11 @@ export class Heartbeat implements Disposable {
 
   #sayHead(): void {
     const { bus, subjects, ledger, fleet } = this.#ports
-    const { catalog, chain } = ledger.snapshot
+    const { catalog, chain, digest } = ledger.snapshot
     if (catalog.commit === 0) return
-    const head: Head = { v: 1, epoch: catalog.epoch, commit: catalog.commit, chain, nodes: fleet.live }
+    const { epoch, commit } = catalog
+    const state = { digest, foldVersion: FOLD_VERSION }
+    const head: Head = { v: 1, epoch, commit, chain, ...state, nodes: fleet.live }
     bus.publish(subjects.head, JSON.stringify(head))
   }
 }

@@ -1,3 +1,4 @@
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import { randomUUID } from 'node:crypto'
 import fastify from 'fastify'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -176,6 +177,8 @@ describe('the heartbeat', () => {
       epoch: 1,
       commit: head(),
       chain: ledger.snapshot.chain,
+      digest: ledger.snapshot.digest,
+      foldVersion: FOLD_VERSION,
       nodes: 1,
     })
   })

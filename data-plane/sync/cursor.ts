@@ -195,6 +195,14 @@ export function onStuck(at: Position): FollowState {
   return { kind: 'broken', at, where: 'snapshot' }
 }
 
+/**
+ * The commits are the log's, and the state they were folded to is not. With a link that nothing has, a
+ * snapshot of the very commit held is another one, and is taken.
+ */
+export function onOtherState(at: Position): FollowState {
+  return onStuck({ ...at, chain: '' })
+}
+
 const RUNG: Readonly<Record<Source, number>> = { stream: 0, log: 1, snapshot: 2 }
 
 /** Seeks at `where` or, if already further, where it is; wants the furthest of what was claimed. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { stateDigest } from '#contracts/commit/digest.ts'
 import { decodeNodeReport, type NodeReport } from '#contracts/fleet/report.ts'
 import { credentialAdded, keyIssued, providerRegistered, publish, TestLog } from '#test/model/log-builder.ts'
 import {
@@ -245,6 +246,56 @@ describe('a node that follows', () => {
     for (let commit = 10; commit < 4_110; commit++) void relay.commits.append(1, commit, log.encoded(commit))
     await pass(70_000)
     hasConverged(node, log)
+  })
+})
+
+describe('a node whose state is not what its commits make', () => {
+  /** Folded wrong by a build that is gone: at the head, by its chain, and without one provider. */
+  async function startWrong(): Promise<
+    Awaited<ReturnType<typeof startWorld>> & Readonly<{ disk: MemoryDisk; wrong: string }>
+  > {
+    const world = await startWorld()
+    const { catalog, chain } = world.log.snapshot()
+    const damaged = { ...catalog, providers: new Map([...catalog.providers].slice(1)) }
+    const wrong = stateDigest(damaged)
+    const snapshot = { catalog: damaged, chain, digest: wrong }
+    return { ...world, wrong, disk: new MemoryDisk({ snapshot, secrets: new Map(), discovered: new Map() }) }
+  }
+
+  test('is shown so by the next beacon, and fetches the right one while it serves', async () => {
+    const { log, link, broker, disk, wrong } = await startWrong()
+    await using node = await startTestNode({ link, broker, disk })
+    await pass(100)
+    expect(node.follower.readout()).toMatchObject({ applied: log.head, digest: wrong })
+    broker.connect().publish(subjects.head, JSON.stringify(log.beacon()))
+    await pass(1_000)
+    hasConverged(node, log)
+    expect(node.follower.readout()).toMatchObject({ state: 'following', digest: log.digest() })
+    expect(link.asked.snapshot).toBe(1)
+    expect(node.problems.of('other_state')).toBe(1)
+  })
+
+  test('takes commits again afterwards', async () => {
+    const { log, link, broker, say, disk } = await startWrong()
+    await using node = await startTestNode({ link, broker, disk })
+    broker.connect().publish(subjects.head, JSON.stringify(log.beacon()))
+    await pass(1_000)
+    log.append([providerRegistered('later')])
+    await say()
+    await pass(1_000)
+    hasConverged(node, log)
+    expect(providersOf(node)).toContain('later')
+  })
+
+  test('is not compared with a control plane that folds otherwise, or does not tell', async () => {
+    const { log, link, broker, disk, wrong } = await startWrong()
+    await using node = await startTestNode({ link, broker, disk })
+    const { digest: _, foldVersion: __, ...older } = log.beacon()
+    broker.connect().publish(subjects.head, JSON.stringify(older))
+    broker.connect().publish(subjects.head, JSON.stringify({ ...log.beacon(), foldVersion: 99 }))
+    await pass(1_000)
+    expect(node.follower.readout()).toMatchObject({ digest: wrong })
+    expect(link.asked.snapshot).toBe(0)
   })
 })
 

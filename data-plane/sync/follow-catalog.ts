@@ -207,11 +207,12 @@ export class CatalogFollower implements AsyncDisposable {
 
   /** A beacon: how far the log is, by the control plane's word. */
   #hear(text: string): void {
-    const { problems } = this.#ports
+    const { problems, clock } = this.#ports
     const head = decodeHead(text)
     if (head === null) return problems.note('malformed_message', { reason: 'not a head beacon' })
     this.#fleetNodes = head.nodes
     const verdict = this.#intake.takeHead(head)
+    if (verdict === 'current' && this.#intake.differs(head, this.#publisher.held, clock.monotonic())) return
     if (verdict === 'current') this.#prove()
     else if (verdict === 'behind') this.#awaitCommit(head)
     else if (verdict === 'diverged') problems.note('diverged', { commit: head.commit })

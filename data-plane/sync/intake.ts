@@ -4,6 +4,7 @@
  * Holds the position (`cursor.ts` decides) and the commits that came too early; passes on what may be
  * folded. Synchronous, and asks nobody: that is `follow-catalog.ts`.
  */
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import type { Commit, WireCommit } from '#contracts/commit/commit.ts'
 import { openCommit } from '#contracts/commit/signed.ts'
 import type { CatalogSnapshot } from '#contracts/commit/snapshot.ts'
@@ -15,6 +16,7 @@ import {
   onDoubt,
   onHead,
   onNoSnapshot,
+  onOtherState,
   onSnapshot,
   onStuck,
   type Extent,
@@ -35,10 +37,15 @@ export type IntakePorts = Readonly<{
   onState: () => void
 }>
 
+/** Between two snapshots that are fetched because the state differs, in milliseconds. */
+const DISOWN_MS = 30_000
+
 export class Intake {
   readonly #ports: IntakePorts
   readonly #early = new EarlyCommits()
   #state: FollowState = EMPTY
+  /** Monotonic milliseconds. */
+  #disownNotBefore = -Infinity
 
   constructor(ports: IntakePorts) {
     this.#ports = ports
@@ -108,6 +115,24 @@ export class Intake {
   /** What was passed on since `snapshot` cannot be folded. */
   fallBack(snapshot: CatalogSnapshot): void {
     this.#set(onStuck(positionOf(snapshot)))
+  }
+
+  /**
+   * A beacon at our very commit, with our chain, tells another state than ours: only the control plane's own
+   * helps then.
+   *
+   * @param now monotonic milliseconds.
+   */
+  differs(head: Head, held: CatalogSnapshot | null, now: number): boolean {
+    const { commit, digest: theirs, foldVersion } = head
+    if (theirs === undefined || foldVersion !== FOLD_VERSION) return false
+    if (held?.catalog.commit !== commit || held.digest === theirs) return false
+    // A release that folds otherwise under the same version would differ again at once.
+    if (now < this.#disownNotBefore) return true
+    this.#disownNotBefore = now + DISOWN_MS
+    this.#ports.problems.note('other_state', { commit, ours: held.digest, theirs })
+    this.#set(onOtherState(positionOf(held)))
+    return true
   }
 
   #set(state: FollowState): void {

@@ -14,6 +14,7 @@ export const SYNC_PROBLEMS = {
   rewound_log: 'the log went back under a newer epoch',
   log_behind: 'the control plane says its log ends before what this node serves',
   diverged: 'the control plane names another chain at the commit this node serves',
+  other_state: 'the state at this commit is not the control plane’s; its snapshot is fetched',
   other_log: 'the control plane serves another log; the one held stays in force',
   early_overflow: 'too many commits arrived before the one that is missing',
   stream_lacking: 'the stream on the bus does not hold the commits that are missing',

@@ -4,7 +4,7 @@
  */
 import type { CommitStream } from '#contracts/bus/bus.ts'
 import { canonical, type Json } from '#contracts/canonical.ts'
-import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
+import { EMPTY_CATALOG, FOLD_VERSION, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import { ProviderDefinition, type ProviderDefinitionInput } from '#contracts/catalog/provider.ts'
@@ -120,6 +120,8 @@ export class TestLog {
       epoch: this.#epoch,
       commit: this.head,
       chain: this.commits.at(-1)?.chain ?? CHAIN_START,
+      digest: this.digest(),
+      foldVersion: FOLD_VERSION,
       nodes,
     }
   }
