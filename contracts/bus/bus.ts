@@ -16,6 +16,7 @@ export interface Bus extends AsyncDisposable {
 
   readonly commits: CommitStream
   readonly registers: Registers
+  readonly usage: UsageStream
 }
 
 export type Unsubscribe = () => void
@@ -55,6 +56,28 @@ export interface Registers {
    * @returns the new revision, or 'conflict'.
    */
   put(key: string, value: string, expected: number | 'any'): Promise<number | 'conflict'>
+}
+
+/** A message that waits to be dealt with. */
+export type Delivery = Readonly<{
+  text: string
+  /** It is dealt with for good. Resolves when the broker knows. */
+  done: () => Promise<void>
+}>
+
+/**
+ * Usage on its way to the books: kept by the broker until somebody has dealt with it. A message may come again
+ * whenever that is in doubt. Every call rejects with `BusUnavailable` when the broker cannot be asked, or, for
+ * `publish`, is full.
+ */
+export interface UsageStream {
+  /** Resolves when it is stored. @param id the same one within two minutes is stored once. */
+  publish(id: string, text: string): Promise<void>
+  /**
+   * Every message is given to one taker, and to another when it is not `done` within half a minute.
+   * @returns up to `limit` of them, waiting for the first up to `waitMs`.
+   */
+  take(limit: number, waitMs: number): Promise<readonly Delivery[]>
 }
 
 /** The broker cannot be reached, or did not answer in time. Try again later. */

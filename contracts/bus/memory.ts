@@ -4,8 +4,9 @@
  * A message is delivered in a later turn of the event loop, never inside `publish`: code that works here
  * does not depend on being called back at once. `faults` lets a test lose what a broker can lose.
  */
-import type { Bus, CommitStream, Register, Registers, StreamRange, Unsubscribe } from './bus.ts'
+import type { Bus, CommitStream, Register, Registers, StreamRange, Unsubscribe, UsageStream } from './bus.ts'
 import { BusUnavailable } from './bus.ts'
+import { MemoryUsage, UsageShelf } from './usage-memory.ts'
 
 export type MemoryBusFaults = {
   /** Cut off from the bus: publishing drops, streams and registers reject. */
@@ -21,6 +22,7 @@ export class MemoryBroker {
   readonly listeners = new Map<string, Set<Listener>>()
   readonly streams = new Map<number, { first: number; messages: string[] }>()
   readonly registers = new Map<string, Register>()
+  readonly usage = new UsageShelf()
   revision = 0
 
   /** A connection of its own: losing one does not lose the others. */
@@ -38,10 +40,12 @@ export class MemoryBroker {
 export class MemoryBus implements Bus {
   readonly commits: CommitStream
   readonly registers: Registers
+  readonly usage: UsageStream
   readonly #broker: MemoryBroker
   readonly #faults: MemoryBusFaults
   readonly #statusListeners = new Set<(connected: boolean) => void>()
   readonly #subscriptions = new Set<Unsubscribe>()
+  readonly #leaveUsage: () => void
   #left = false
 
   constructor(broker: MemoryBroker, faults: MemoryBusFaults) {
@@ -53,6 +57,9 @@ export class MemoryBus implements Bus {
       (subject, listener) => this.subscribe(subject, listener),
     )
     this.registers = new MemoryRegisters(broker, () => this.connected)
+    const usage = new MemoryUsage(broker.usage, () => this.connected)
+    this.usage = usage
+    this.#leaveUsage = () => usage.leave()
   }
 
   get connected(): boolean {
@@ -93,6 +100,7 @@ export class MemoryBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#left = true
+    this.#leaveUsage()
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#statusListeners.clear()
   }

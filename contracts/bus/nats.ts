@@ -6,9 +6,10 @@
  * it reconnects for ever, notices a half-open link within 5 seconds, and never buffers while cut off.
  */
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node'
-import type { Bus, CommitStream, Registers, Unsubscribe } from './bus.ts'
+import type { Bus, CommitStream, Registers, Unsubscribe, UsageStream } from './bus.ts'
 import { NatsCommits } from './nats-commits.ts'
 import { NatsRegisters } from './nats-registers.ts'
+import { NatsUsage } from './nats-usage.ts'
 import { subjectsOf, type Subjects } from './subjects.ts'
 
 export type NatsBusOptions = Readonly<{
@@ -52,6 +53,7 @@ const RETRY_MS = 250
 export class NatsBus implements Bus {
   readonly commits: CommitStream
   readonly registers: Registers
+  readonly usage: UsageStream
   readonly #options: NatsBusOptions
   readonly #statusListeners = new Set<(connected: boolean) => void>()
   /** Subscriptions asked for, with how to end each on the connection. The client renews them itself. */
@@ -73,6 +75,7 @@ export class NatsBus implements Bus {
       this.subscribe(subject, listener),
     )
     this.registers = new NatsRegisters(connection, subjects.registers, options.replicas)
+    this.usage = new NatsUsage(connection, subjects, options.replicas)
     void this.#connect()
   }
 

@@ -4,8 +4,18 @@ import { PREFIX_PATTERN, subjectsOf } from './subjects.ts'
 
 /** Every name a prefix gives rise to. */
 function namesOf(prefix: string): readonly string[] {
-  const { commitStream, commits, liveCommits, registers, head, weights, report, telemetry } =
-    subjectsOf(prefix)
+  const {
+    commitStream,
+    commits,
+    liveCommits,
+    registers,
+    head,
+    weights,
+    report,
+    telemetry,
+    usageStream,
+    usage,
+  } = subjectsOf(prefix)
   const node = nodeId('node-1')
   return [
     commitStream(1),
@@ -13,6 +23,8 @@ function namesOf(prefix: string): readonly string[] {
     liveCommits(1),
     registers,
     head,
+    usageStream,
+    usage,
     weights,
     report(node),
     telemetry(node),

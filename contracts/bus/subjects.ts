@@ -27,6 +27,9 @@ export function subjectsOf(prefix: string) {
     everyReport: `${prefix}.hb.*`,
     /** Node to probers: `TelemetryReport`. */
     telemetry: (node: NodeId): string => `${prefix}.tel.${node}`,
+    /** JetStream stream of usage on its way into the database, and what is published to it. */
+    usageStream: `${prefix.toUpperCase()}_USE`,
+    usage: `${prefix}.use`,
     everyTelemetry: `${prefix}.tel.*`,
   }
 }

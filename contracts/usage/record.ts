@@ -1,0 +1,104 @@
+/**
+ * The record of one request: who asked for what, what was tried, what came of it and what it used up.
+ *
+ * Pure. Made by the node that served the request, once, when it is over; whoever stores it does so once by its
+ * `id`. Holds no prompt, no answer and no secret; the session is told by a hash.
+ */
+import { z } from 'zod'
+import { err, ok, type Result } from '../result.ts'
+import { OUTCOMES } from '../telemetry/outcome.ts'
+import { TOKEN_KINDS, type Tokens } from './tokens.ts'
+
+const count = z.number().nonnegative()
+const name = z.string().max(300)
+
+const counts: Readonly<Record<keyof Tokens, typeof count>> = {
+  input: count,
+  output: count,
+  cacheRead: count,
+  cacheWrite: count,
+  cacheWriteLong: count,
+  reasoning: count,
+  inputAudio: count,
+  outputAudio: count,
+}
+
+const Attempt = z.object({
+  provider: name,
+  /** As the provider knows it. */
+  model: name,
+  credential: name,
+  /** Why it was made there: see `routing/rank/pick.ts` and `upstream/failover.ts`. */
+  why: z.string().max(20),
+  outcome: z.enum(OUTCOMES),
+  /** Of a refusal; 0: none came, or an answer did. */
+  status: z.int().min(0).max(999),
+  /** To the first content (streams) or the status line, in milliseconds; null: none came. */
+  firstMs: count.nullable(),
+  totalMs: count,
+})
+
+/** A candidate as the first choice saw it. */
+const Candidate = z.object({
+  deployment: name,
+  tier: z.number(),
+  weight: count,
+  factor: z.number(),
+  share: z.number(),
+  /** Why it could not be taken; null: it could. */
+  out: z.string().max(20).nullable(),
+})
+
+const Record = z.object({
+  v: z.literal(1),
+  /** `x-request-id` of the answer: unique over nodes and restarts. */
+  id: z.string().min(1).max(100),
+  node: name,
+  /** When it arrived, in epoch milliseconds. */
+  at: z.int().nonnegative(),
+  key: name,
+  /** As the client wrote it; cut where it is too long. */
+  asked: name,
+  /** Of the route; empty: there is no such model. */
+  model: name,
+  /** Hash of the session and its key; null: none was named. */
+  session: z.string().max(64).nullable(),
+  stream: z.boolean(),
+  /** Told to the client; 499: it had left. */
+  status: z.int().min(100).max(999),
+  totalMs: count,
+  attempts: z.array(Attempt).max(64),
+  /** Who answered; empty: nobody. */
+  provider: name,
+  /** As that provider knows it. */
+  upstream: name,
+  tokens: z.object(counts),
+  /** Nobody counted all of it: see `upstream/spent.ts`. */
+  isEstimated: z.boolean(),
+  /** What explains the choice, and makes it possible again. */
+  commit: z.int().nonnegative(),
+  weights: z.int().nonnegative(),
+  seed: z.int().nonnegative(),
+  candidates: z.array(Candidate).max(64),
+  warnings: z.array(z.string().max(500)).max(100),
+})
+
+export type UsageRecord = Readonly<z.infer<typeof Record>>
+export type RecordedAttempt = UsageRecord['attempts'][number]
+export type RecordedCandidate = UsageRecord['candidates'][number]
+
+/** One line: records are kept line by line. */
+export const encodeRecord = (record: UsageRecord): string => JSON.stringify(record)
+
+export function decodeRecord(text: string): Result<UsageRecord, string> {
+  try {
+    const parsed = Record.safeParse(JSON.parse(text))
+    return parsed.success ? ok(parsed.data) : err(z.prettifyError(parsed.error))
+  } catch {
+    return err('not JSON')
+  }
+}
+
+/** Whole tokens, as they are stored. */
+export const roundedTokens = (tokens: Tokens): readonly number[] =>
+  TOKEN_KINDS.map((kind) => Math.round(tokens[kind]))
