@@ -38,6 +38,9 @@ import { loadNodes, saveNodes } from './store/nodes.ts'
 import { Past } from './store/past.ts'
 import type { Database } from './store/schema.ts'
 import { Trail } from './store/trail.ts'
+import { UsageBooks } from './store/usage-books.ts'
+import { UsageReport } from './store/usage-report.ts'
+import { UsageIngest } from './usage/ingest.ts'
 
 export type ControlPlanePorts = Readonly<{
   /** Closed when the control plane stops. */
@@ -102,7 +105,9 @@ export async function startControlPlane(
   const subjects = subjectsOf(config.prefix)
   const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
   const relayed = { discovery, weights, relay: relayState }
-  const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
+  const books = new UsageBooks(database)
+  const usage = new UsageReport(database)
+  const admin = { ledger, log, fleet, calls, usage, books, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -128,7 +133,8 @@ export async function startControlPlane(
   stack.use(every(SAVE_NODES_MS, () => keepNodes(database, audit.past, fleet, clock)))
   const checkpoints = new Checkpoints({ ledger, clock, logger, ...audit })
   stack.use(every(CHECKPOINT_MS, () => checkpoints.tick()))
-  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery })
+  const ingest = stack.use(startIngest(config, ports, ledger, books))
+  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery, ingest })
   const port = listeningPort(server)
   logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
   const running = stack.move()

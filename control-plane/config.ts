@@ -32,6 +32,8 @@ export type ControlPlaneConfig = Readonly<{
   applyMigrations: boolean
   /** How old a provider's model list may become before it is fetched again, in milliseconds. */
   modelsTtlMs: number
+  /** How long single requests are kept, in days. */
+  usageRetentionDays: number
 }>
 
 export type ControlPlaneEnvironment = ControlPlaneConfig &
@@ -48,6 +50,9 @@ export type ControlPlaneEnvironment = ControlPlaneConfig &
 /** In seconds. Providers add models a few times a month; five minutes is what clients of the list expect. */
 export const envModelsTtl = envInt(1, 86_400).default(300)
 
+/** Sums by day are kept for ever; a quarter of single requests covers the questions about an invoice. */
+export const envUsageRetention = envInt(1, 3_660).default(90)
+
 const ControlPlaneEnv = z.object({
   DATABASE_URL: envUrl('postgres:', 'postgresql:'),
   NATS_URL: envUrl('nats:', 'tls:'),
@@ -57,6 +62,7 @@ const ControlPlaneEnv = z.object({
   /** Shared model lists; without it each control plane asks providers by itself. */
   REDIS_URL: envUrl('redis:', 'rediss:').optional(),
   MODELS_CACHE_TTL: envModelsTtl,
+  APIPROXY_USAGE_RETENTION_DAYS: envUsageRetention,
   APIPROXY_MASTER_KEY: envMasterKey,
   APIPROXY_ADMIN_TOKEN: envSecret(24),
   /** Loopback: whoever reaches this port and has the token rules the fleet. */
@@ -83,6 +89,7 @@ export function readControlPlaneConfig(env: Env): Result<ControlPlaneEnvironment
     adminToken: value.APIPROXY_ADMIN_TOKEN,
     applyMigrations: value.AUTO_APPLY_DB_MIGRATIONS,
     modelsTtlMs: value.MODELS_CACHE_TTL * 1_000,
+    usageRetentionDays: value.APIPROXY_USAGE_RETENTION_DAYS,
     redisUrl: value.REDIS_URL ?? null,
     declaration: declaration.value,
     databaseUrl: value.DATABASE_URL,

@@ -7,6 +7,7 @@ import type { Ledger } from './commands/ledger.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import type { Fleet } from './nodes/fleet.ts'
 import type { Relay } from './relay/relay.ts'
+import type { UsageIngest } from './usage/ingest.ts'
 
 export type MetricSources = Readonly<{
   ledger: Ledger
@@ -15,12 +16,16 @@ export type MetricSources = Readonly<{
   bus: Pick<Bus, 'connected'>
   calls: Readonly<{ dropped: number }>
   discovery: Pick<Discovery, 'counts' | 'fetches'>
+  ingest: Pick<UsageIngest, 'counts'>
 }>
 
 export function addControlPlaneMetrics(
   metrics: Metrics,
-  { ledger, fleet, relay, bus, calls, discovery }: MetricSources,
+  { ledger, fleet, relay, bus, calls, discovery, ingest }: MetricSources,
 ): void {
+  metrics.counter('apiproxy_usage_records_total', 'Usage records by what became of them.', ['result'], () =>
+    Object.entries(ingest.counts).map(([result, value]) => ({ labels: { result }, value })),
+  )
   metrics.gauge(
     'apiproxy_log_commit',
     'Number of the last commit in the log.',

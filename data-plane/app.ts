@@ -15,6 +15,7 @@ import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
+import { encodeRecord } from '#contracts/usage/record.ts'
 import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import { Authenticator } from './admission/principal.ts'
 import { requestIds } from './api/request-id.ts'
@@ -38,6 +39,8 @@ import { SnapshotHolder } from './sync/holder.ts'
 import { Problems } from './sync/problems.ts'
 import { Reporter } from './sync/report.ts'
 import { Counters } from './telemetry/counters.ts'
+import type { RequestRecord } from './usage/account.ts'
+import { Spool } from './usage/spool.ts'
 import { Emitter } from './telemetry/emit.ts'
 import { Health } from './upstream/health/health.ts'
 import { Pools } from './upstream/pools.ts'
@@ -55,6 +58,9 @@ export type DataPlanePorts = Readonly<{
 
 export type RunningDataPlane = AsyncDisposable &
   Readonly<{ port: number; opsPort: number; readiness: () => Readiness }>
+
+/** Of records that the bus has not taken yet: about a million. */
+const SPOOL_BYTES = 1024 * 1024 * 1024
 
 /** How often what no configuration names any more is let go, in milliseconds. */
 const TIDY_MS = 10_000
@@ -80,6 +86,16 @@ export async function startDataPlane(
   const emitting = { bus, subject, node, boot, counters, beforeReport, clock }
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
+  const spool = stack.use(
+    new Spool({
+      folder: join(folder, 'usage'),
+      stream: bus.usage,
+      mostBytes: SPOOL_BYTES,
+      onProblem: (message) => logger.warn({}, message),
+    }),
+  )
+  const onRecord = (record: RequestRecord): void =>
+    spool.append(encodeRecord({ ...record, node, weights: factors.table?.seq ?? 0 }))
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
@@ -99,11 +115,12 @@ export async function startDataPlane(
     emitter,
     problems,
     bus,
+    spool,
     sessionFailures: () => ports.sessions.failures,
   })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
-  const inference = inferencePorts(config, ports, { holder, health, pools, counters, statuses })
+  const inference = inferencePorts(config, ports, { holder, health, pools, counters, statuses, onRecord })
   const server = buildServer(inference)
   await server.listen({ host: config.host, port: config.port })
   const isAccepting = (): boolean => state.isAccepting
@@ -131,10 +148,11 @@ type NodeParts = Readonly<{
   pools: Pools
   counters: Counters
   statuses: Map<number, number>
+  onRecord: InferencePorts['onRecord']
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, health, pools, counters, statuses } = parts
+  const { holder, health, pools, counters, statuses, onRecord } = parts
   const { sessions, notes, clock, logger, random } = ports
   return {
     holder,
@@ -160,6 +178,7 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
         totalMs: outcome === 'cancelled' ? -1 : totalMs,
         habit,
       }),
+    onRecord,
     onSettled: (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1),
   }
 }

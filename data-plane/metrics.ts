@@ -9,6 +9,7 @@ import type { CatalogFollower } from './sync/follow-catalog.ts'
 import { isSyncProblem, SYNC_PROBLEMS, type Problems } from './sync/problems.ts'
 import type { CountedSeries, Counters } from './telemetry/counters.ts'
 import type { Emitter } from './telemetry/emit.ts'
+import type { Spool } from './usage/spool.ts'
 
 export type MetricSources = Readonly<{
   counters: Counters
@@ -18,12 +19,13 @@ export type MetricSources = Readonly<{
   emitter: Emitter
   problems: Problems
   bus: Pick<Bus, 'connected'>
+  spool: Pick<Spool, 'waiting' | 'published' | 'dropped'>
   /** Session commands that failed or were not sent. */
   sessionFailures: () => number
 }>
 
 export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
-  const { counters, statuses, follower, emitter, problems, bus, sessionFailures } = sources
+  const { counters, statuses, follower, emitter, problems, bus, spool, sessionFailures } = sources
   metrics.counter('apiproxy_requests_total', 'Client requests by the status told.', ['status'], () =>
     [...statuses].map(([status, value]) => ({ labels: { status: String(status) }, value })),
   )
@@ -76,6 +78,19 @@ export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
     'Session lookups and bindings that failed or were not tried.',
     [],
     sessionFailures,
+  )
+  metrics.gauge('apiproxy_usage_waiting', 'Usage records the bus has not taken yet.', [], () => spool.waiting)
+  metrics.counter(
+    'apiproxy_usage_published_total',
+    'Usage records the bus has taken.',
+    [],
+    () => spool.published,
+  )
+  metrics.counter(
+    'apiproxy_usage_dropped_total',
+    'Usage records lost for want of room.',
+    [],
+    () => spool.dropped,
   )
 }
 

@@ -56,6 +56,11 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['config.plan', 'write'],
   ['config.applyFile', 'write'],
   ['config.export', 'read'],
+  ['usage.summary', 'read'],
+  ['usage.timeseries', 'read'],
+  ['usage.reprice', 'write'],
+  ['requests.list', 'read'],
+  ['requests.get', 'read'],
   ['system.status', 'read'],
   ['system.advanceEpoch', 'write'],
 ])

@@ -17,6 +17,8 @@ import type { CallRecorder } from '../store/calls.ts'
 import type { EventLog } from '../store/event-log.ts'
 import type { Past } from '../store/past.ts'
 import type { Trail } from '../store/trail.ts'
+import type { UsageBooks } from '../store/usage-books.ts'
+import type { UsageReport } from '../store/usage-report.ts'
 
 export type AdminPorts = Readonly<{
   ledger: Ledger
@@ -30,6 +32,8 @@ export type AdminPorts = Readonly<{
   discovery: Pick<Discovery, 'standing' | 'ask'>
   weights: Pick<WeightsView, 'of' | 'current'>
   calls: CallRecorder
+  usage: UsageReport
+  books: UsageBooks
   masterKey: MasterKey
   clock: Clock
   logger: Logger

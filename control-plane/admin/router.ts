@@ -9,8 +9,20 @@ import { keys } from './procedures/keys.ts'
 import { models } from './procedures/models.ts'
 import { providers } from './procedures/providers.ts'
 import { system } from './procedures/system.ts'
+import { requests, usage } from './procedures/usage.ts'
 import { weights } from './procedures/weights.ts'
 import { router } from './trpc.ts'
 
-export const adminRouter = router({ providers, models, keys, fleet, weights, audit, config, system })
+export const adminRouter = router({
+  providers,
+  models,
+  keys,
+  fleet,
+  weights,
+  audit,
+  config,
+  usage,
+  requests,
+  system,
+})
 export type AdminRouter = typeof adminRouter

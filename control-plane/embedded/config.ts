@@ -16,7 +16,7 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import { originsOf } from '#data-plane/config.ts'
 import type { Declaration } from '../bootstrap/declaration.ts'
 import { readEnvironment } from '../bootstrap/environment.ts'
-import { envModelsTtl } from '../config.ts'
+import { envModelsTtl, envUsageRetention } from '../config.ts'
 import type { EmbeddedConfig } from './app.ts'
 
 const MIB = 1024 * 1024
@@ -39,6 +39,7 @@ const EmbeddedEnv = z.object({
   APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
   APIPROXY_DRAIN_MS: envInt(0, 600_000).default(10_000),
   MODELS_CACHE_TTL: envModelsTtl,
+  APIPROXY_USAGE_RETENTION_DAYS: envUsageRetention,
   APIPROXY_CONFIG: z.string().optional(),
   /** Quiet: the banner is what a person at the terminal came for. */
   LOG_LEVEL: LogLevel.default('warn'),
@@ -90,6 +91,7 @@ export function readEmbeddedConfig(
       adminToken: value.APIPROXY_ADMIN_TOKEN,
       applyMigrations: true,
       modelsTtlMs: value.MODELS_CACHE_TTL * 1_000,
+      usageRetentionDays: value.APIPROXY_USAGE_RETENTION_DAYS,
     },
     prober: { host: LOOPBACK, port: value.APIPROXY_PROBER_PORT },
     simulatedPort: value.APIPROXY_SIMULATED_PORT,

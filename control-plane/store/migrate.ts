@@ -6,9 +6,14 @@ import type { Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { err, ok, type Result } from '#contracts/result.ts'
 import * as log from './migrations/0001-log.ts'
+import * as usage from './migrations/0002-usage.ts'
 import * as audit from './migrations/0003-audit.ts'
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-log': log, '0003-audit': audit }
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-log': log,
+  '0002-usage': usage,
+  '0003-audit': audit,
+}
 
 /**
  * @param apply false: only look. @returns the names applied now, or why the schema cannot be used.

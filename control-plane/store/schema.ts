@@ -6,6 +6,18 @@ import type { ColumnType, Generated } from 'kysely'
 
 type Bigint = ColumnType<string, number, number>
 
+/** Tokens by kind. */
+type UsageCounts = {
+  input: Bigint
+  output: Bigint
+  cache_read: Bigint
+  cache_write: Bigint
+  cache_write_long: Bigint
+  reasoning: Bigint
+  input_audio: Bigint
+  output_audio: Bigint
+}
+
 export type Database = {
   cp_head: { id: Generated<number>; epoch: number; commit_no: Bigint; chain: Buffer }
   cp_commit: {
@@ -34,6 +46,35 @@ export type Database = {
   cp_secret: { secret_id: string; sealed: string; created_at: Bigint }
   /** Nodes heard of, for the fleet view after a restart of the control plane. */
   cp_node: { node_id: string; report: string; last_seen: Bigint }
+  /** One row a request, partitioned by day; `record` is the whole `UsageRecord` as text. */
+  usage_record: UsageCounts & {
+    at: Bigint
+    id: string
+    key_id: string
+    tags: string[]
+    model: string
+    provider: string
+    upstream: string
+    status: number
+    is_estimated: boolean
+    /** Billionths of a dollar; null: no price was known. */
+    cost_nano: Bigint | null
+    record: string
+  }
+  /** Their sums by day (UTC) and by what can be asked for. */
+  usage_day: UsageCounts & {
+    day: string
+    key_id: string
+    tags: string[]
+    model: string
+    provider: string
+    upstream: string
+    requests: Bigint
+    failed: Bigint
+    estimated: Bigint
+    unpriced: Bigint
+    cost_nano: Bigint
+  }
   /** Admin calls, allowed and refused. */
   cp_call: {
     id: Generated<string>

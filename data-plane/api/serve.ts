@@ -21,6 +21,7 @@ import type { AnswerHead } from '../upstream/downstream.ts'
 import { runPlan, type AttemptRecord, type PlanResult } from '../upstream/failover.ts'
 import type { Health } from '../upstream/health/health.ts'
 import type { Pools } from '../upstream/pools.ts'
+import { Account, type RequestRecord } from '../usage/account.ts'
 import { readBody } from './body.ts'
 import { findOwner } from './calls/owners.ts'
 import type { Call, Inquiry, LocalAnswer } from './inquiry.ts'
@@ -57,6 +58,8 @@ export type InferencePorts = Readonly<{
   /** The counters of attempts: outcomes by credential, first and total times. */
   onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
   onAttempt: (record: AttemptRecord, stream: boolean) => void
+  /** Told once a request of a known caller, when it is over. */
+  onRecord: (record: RequestRecord) => void
   /** Told once a request: the status the client saw (499: it had left). */
   onSettled: (status: number) => void
 }>
@@ -75,6 +78,7 @@ type Exchange = Readonly<{
   bytes: number
   /** The first choice made for it, once there is one. */
   choice: { first: Pick | null }
+  account: Account
 }>
 
 /** nginx's status for "the client closed the connection": for our own books, never sent. */
@@ -88,14 +92,18 @@ export async function serveCall(
 ): Promise<void> {
   const requestId = ports.newRequestId()
   const reply = new Reply(response, requestId, call.tongue)
+  const account = new Account(requestId, ports.clock.now(), ports.clock.monotonic())
   try {
-    const problem = await serve(ports, call, request, reply, requestId)
+    const problem = await serve(ports, call, request, reply, account)
     if (problem !== null) reply.fail(problem)
   } catch (error) {
     ports.logger.error({ error, requestId }, 'request failed inside the gateway')
     reply.fail({ code: 'internal_error' })
   }
-  ports.onSettled(reply.status === 0 ? CLIENT_LEFT : reply.status)
+  const status = reply.status === 0 ? CLIENT_LEFT : reply.status
+  ports.onSettled(status)
+  const record = account.close(status, ports.clock.monotonic())
+  if (record !== null) ports.onRecord(record)
 }
 
 async function serve(
@@ -103,14 +111,16 @@ async function serve(
   call: Call,
   request: IncomingMessage,
   reply: Reply,
-  requestId: string,
+  account: Account,
 ): Promise<Problem | null> {
+  const requestId = account.id
   const snapshot = ports.holder.current
   if (snapshot === null) return { code: 'not_ready' }
   const credential = readCredential(request)
   if (!credential.ok) return credential.error
   const principal = ports.authenticator.authenticate(snapshot, credential.value, ports.clock.now())
   if (!principal.ok) return principal.error
+  account.calledBy(principal.value, snapshot.commit)
   const body = await readBody(request, ports.bodyLimit)
   if (!body.ok) return body.error
   const { headers } = request
@@ -125,6 +135,7 @@ async function serve(
     keyId: principal.value.keyId,
   })
   if (!inquiry.ok) return inquiry.error
+  account.askedFor(inquiry.value.model, inquiry.value.stream)
   const found =
     inquiry.value.owner === null
       ? withoutOwner(routeByName(snapshot, inquiry.value.model))
@@ -150,7 +161,9 @@ async function serve(
     session: own,
   }
   const bytes = body.value.length
-  return run(ports, { ...exchange, seed: ports.seed(), bytes, choice: { first: null } })
+  const seed = ports.seed()
+  account.routed(route.model, named, seed)
+  return run(ports, { ...exchange, seed, bytes, choice: { first: null }, account })
 }
 
 function tellLocally(
@@ -210,7 +223,8 @@ const BYTES_PER_KILOTOKEN = 4_000
 const LARGEST_SIZE = 100
 
 async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const { reply, inquiry, route, session, seed, bytes, choice } = exchange
+  const { reply, inquiry, route, session, seed, bytes, choice, account } = exchange
+  let streamFirstMs: number | null = null
   reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, {
     candidates: route.candidates,
@@ -228,9 +242,18 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
     dropState: () => inquiry.dropState(),
     timeoutMs: ports.requestTimeoutMs,
     client: reply,
-    onPick: (pick) => void (choice.first ??= pick),
-    onFirst: ports.onFirst,
-    onAttempt: (record) => ports.onAttempt(record, inquiry.stream),
+    onPick: (pick) => {
+      choice.first ??= pick
+      account.picked(pick)
+    },
+    onFirst: (lane, firstMs, slowness) => {
+      streamFirstMs = firstMs
+      ports.onFirst(lane, firstMs, slowness)
+    },
+    onAttempt: (record) => {
+      account.attempted(record, streamFirstMs)
+      ports.onAttempt(record, inquiry.stream)
+    },
   })
   if (isWorthALine(result)) logFailure(ports.logger, exchange, result)
   return tell(reply, exchange, result)

@@ -9,6 +9,7 @@ import { FaultProxy } from '../faults/proxy.ts'
 import { freshDatabase, startPostgres } from '../services/services.ts'
 import { eventLogContract, input, readAll, type LogHost } from './event-log.ts'
 import { logViewsContract } from './log-views.ts'
+import { usageBooksContract } from './usage-books.ts'
 
 /** Every opening is a pool of its own, as every process has. */
 async function onPostgres(): Promise<LogHost> {
@@ -39,6 +40,7 @@ for (const [name, start] of [
 ] as const) {
   eventLogContract(name, start)
   logViewsContract(name, start)
+  usageBooksContract(name, start)
 }
 
 describe('the log on a server that fails', () => {

@@ -28,6 +28,8 @@ import { migrate } from '#control-plane/store/migrate.ts'
 import { Past } from '#control-plane/store/past.ts'
 import type { Database } from '#control-plane/store/schema.ts'
 import { Trail } from '#control-plane/store/trail.ts'
+import { UsageBooks } from '#control-plane/store/usage-books.ts'
+import { UsageReport } from '#control-plane/store/usage-report.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789abcdef'
 
@@ -79,6 +81,8 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     discovery: silentDiscovery,
     weights: { of: () => null, current: () => null },
     calls,
+    usage: new UsageReport(database),
+    books: new UsageBooks(database),
     masterKey,
     clock,
     logger,

@@ -69,6 +69,7 @@ async function controlPlane(addresses: Readonly<Record<string, string>>): Promis
         adminToken: new Secret('admin-token-of-a-test-plane'),
         applyMigrations: true,
         modelsTtlMs: 300_000,
+        usageRetentionDays: 90,
       },
       {
         ...COMMON,

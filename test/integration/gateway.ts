@@ -21,6 +21,7 @@ import { buildServer } from '#data-plane/server.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import type { SessionStore } from '#data-plane/sessions/store.ts'
 import { SnapshotHolder } from '#data-plane/sync/holder.ts'
+import type { RequestRecord } from '#data-plane/usage/account.ts'
 import type { AttemptRecord } from '#data-plane/upstream/failover.ts'
 import { Health } from '#data-plane/upstream/health/health.ts'
 import { Pools } from '#data-plane/upstream/pools.ts'
@@ -70,6 +71,8 @@ export class Gateway implements AsyncDisposable {
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
   readonly settled: number[] = []
+  /** What was put into the books, in the order the requests ended. */
+  readonly records: RequestRecord[] = []
   readonly warnings: LogFields[] = []
   readonly errors: LogFields[] = []
   /** Every deployment and credential is as good as new. */
@@ -118,6 +121,7 @@ export class Gateway implements AsyncDisposable {
       requestTimeoutMs,
       onFirst: () => undefined,
       onAttempt: (record) => void this.attempts.push(record),
+      onRecord: (record) => void this.records.push(record),
       onSettled: (status) => void this.settled.push(status),
     })
     this.#stack.defer(async () => {
@@ -133,7 +137,8 @@ export class Gateway implements AsyncDisposable {
 
   /** Forgets what was recorded. What was learned about providers stays; see `forgive`. */
   forget(): void {
-    for (const list of [this.attempts, this.settled, this.warnings, this.errors]) list.length = 0
+    for (const list of [this.attempts, this.settled, this.records, this.warnings, this.errors])
+      list.length = 0
   }
 
   [Symbol.asyncDispose](): Promise<void> {
