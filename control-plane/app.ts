@@ -104,10 +104,9 @@ export async function startControlPlane(
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
   const subjects = subjectsOf(config.prefix)
   const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
-  const relayed = { discovery, weights, relay: relayState }
+  const relayed = { discovery, weights, relay: relayState, usage: new UsageReport(database) }
   const books = new UsageBooks(database)
-  const usage = new UsageReport(database)
-  const admin = { ledger, log, fleet, calls, usage, books, masterKey, clock, logger, ...audit, ...relayed }
+  const admin = { ledger, log, fleet, calls, books, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -178,6 +177,16 @@ function startDiscovery(
     random,
     logger,
   })
+}
+
+function startIngest(
+  { usageRetentionDays: retentionDays }: ControlPlaneConfig,
+  { bus, clock, logger }: ControlPlanePorts,
+  ledger: Ledger,
+  books: UsageBooks,
+): UsageIngest {
+  const catalog = (): Catalog => ledger.catalog
+  return new UsageIngest({ stream: bus.usage, books, catalog, retentionDays, clock, logger })
 }
 
 type RelayParts = Readonly<{ bus: Bus; ledger: Ledger; log: EventLog; key: Uint8Array; logger: Logger }>

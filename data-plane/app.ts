@@ -11,6 +11,7 @@ import type { Bus } from '#contracts/bus/bus.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import { BUILD } from '#contracts/process/build.ts'
+import type { NodeId } from '#contracts/ids.ts'
 import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
@@ -86,16 +87,8 @@ export async function startDataPlane(
   const emitting = { bus, subject, node, boot, counters, beforeReport, clock }
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
-  const spool = stack.use(
-    new Spool({
-      folder: join(folder, 'usage'),
-      stream: bus.usage,
-      mostBytes: SPOOL_BYTES,
-      onProblem: (message) => logger.warn({}, message),
-    }),
-  )
-  const onRecord = (record: RequestRecord): void =>
-    spool.append(encodeRecord({ ...record, node, weights: factors.table?.seq ?? 0 }))
+  const spool = stack.use(openSpool(folder, ports))
+  const onRecord = recorder(spool, node, factors)
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
@@ -108,16 +101,8 @@ export async function startDataPlane(
   const readiness = (): Readiness =>
     state.isAccepting ? follower.readiness() : { ready: false, reason: 'stopping' }
   const metrics = new Metrics()
-  addNodeMetrics(metrics, {
-    counters,
-    statuses,
-    follower,
-    emitter,
-    problems,
-    bus,
-    spool,
-    sessionFailures: () => ports.sessions.failures,
-  })
+  const read = { counters, statuses, follower, emitter, problems, bus, spool }
+  addNodeMetrics(metrics, { ...read, sessionFailures: () => ports.sessions.failures })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
   const inference = inferencePorts(config, ports, { holder, health, pools, counters, statuses, onRecord })
@@ -141,6 +126,19 @@ function takeDownWaiting(health: Health, counters: Counters, clock: Clock): void
   const now = clock.monotonic()
   counters.countWaiting((waits) => health.overdue(now, ({ lane, mode }) => waits(lane.slot, mode)))
 }
+
+const openSpool = (folder: string, { bus, logger }: DataPlanePorts): Spool =>
+  new Spool({
+    folder: join(folder, 'usage'),
+    stream: bus.usage,
+    mostBytes: SPOOL_BYTES,
+    onProblem: (message) => logger.warn({}, message),
+  })
+
+const recorder =
+  (spool: Spool, node: NodeId, factors: WeightFactors) =>
+  (record: RequestRecord): void =>
+    spool.append(encodeRecord({ ...record, node, weights: factors.table?.seq ?? 0 }))
 
 type NodeParts = Readonly<{
   holder: SnapshotHolder

@@ -79,6 +79,10 @@ export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
     [],
     sessionFailures,
   )
+  addUsageMetrics(metrics, spool)
+}
+
+function addUsageMetrics(metrics: Metrics, spool: MetricSources['spool']): void {
   metrics.gauge('apiproxy_usage_waiting', 'Usage records the bus has not taken yet.', [], () => spool.waiting)
   metrics.counter(
     'apiproxy_usage_published_total',

@@ -9,8 +9,8 @@ import { keys } from './procedures/keys.ts'
 import { models } from './procedures/models.ts'
 import { providers } from './procedures/providers.ts'
 import { system } from './procedures/system.ts'
-import { requests, usage } from './procedures/usage.ts'
 import { weights } from './procedures/weights.ts'
+import { requests, usage } from './reports/usage.ts'
 import { router } from './trpc.ts'
 
 export const adminRouter = router({
