@@ -104,9 +104,8 @@ export async function startControlPlane(
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
   const subjects = subjectsOf(config.prefix)
   const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
-  const relayed = { discovery, weights, relay: relayState, usage: new UsageReport(database) }
-  const books = new UsageBooks(database)
-  const admin = { ledger, log, fleet, calls, books, masterKey, clock, logger, ...audit, ...relayed }
+  const relayed = { discovery, weights, relay: relayState, ...booksOf(database) }
+  const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
       health: { readiness, metrics },
@@ -125,14 +124,13 @@ export async function startControlPlane(
   for (const node of await loadNodes(database, clock.now() - REMEMBER_NODES_MS))
     fleet.restore(node.report, node.lastSeen)
   const relay = stack.use(startRelay({ bus, ledger, log, key: masterKey.commits, logger }))
-  state.relay = relay
-  state.opened = true
+  Object.assign(state, { relay, opened: true })
   stack.use(new Heartbeat({ bus, subjects, ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
   stack.use(every(SAVE_NODES_MS, () => keepNodes(database, audit.past, fleet, clock)))
   const checkpoints = new Checkpoints({ ledger, clock, logger, ...audit })
   stack.use(every(CHECKPOINT_MS, () => checkpoints.tick()))
-  const ingest = stack.use(startIngest(config, ports, ledger, books))
+  const ingest = stack.use(startIngest(config, ports, ledger, relayed.books))
   addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery, ingest })
   const port = listeningPort(server)
   logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
@@ -178,6 +176,11 @@ function startDiscovery(
     logger,
   })
 }
+
+const booksOf = (database: Kysely<Database>): Readonly<{ usage: UsageReport; books: UsageBooks }> => ({
+  usage: new UsageReport(database),
+  books: new UsageBooks(database),
+})
 
 function startIngest(
   { usageRetentionDays: retentionDays }: ControlPlaneConfig,

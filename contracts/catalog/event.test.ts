@@ -54,6 +54,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'RouteTargetsSet.v1.json': '5652c5ed0e3988a5',
   'RouteWeightsSet.v1.json': '48f9ec6206a2df9e',
   'RoutingStrategySet.v1.json': '75727b63a1fe819a',
+  'UpstreamPricesSet.v1.json': 'c67370fdef4aaeec',
 }
 
 type Golden = Readonly<{ type: string; version: number; stream: string; body: unknown }>

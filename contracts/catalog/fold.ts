@@ -145,6 +145,7 @@ function providerChanges(provider: Provider, event: RecordedEvent): Partial<Prov
     case 'ProviderEndpointChanged':
     case 'ProviderDialectsSet':
     case 'ProviderCapabilitiesSet':
+    case 'UpstreamPricesSet':
     case 'ProviderEgressPolicySet':
     case 'ProviderRoutingSet':
     case 'ProviderTimeoutsSet':

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import { CapabilityRules } from './capability.ts'
+import { UpstreamPrices } from './price.ts'
 import { isModelName, isProviderId, type CredentialId, type ProviderId, type SecretId } from '../ids.ts'
 
 export const ProviderIdText = z
@@ -105,6 +106,8 @@ export const ProviderDefinition = z.strictObject({
   dialects: ProviderDialects.optional(),
   /** What its models take, where that is not what is known of them. */
   capabilities: CapabilityRules.optional(),
+  /** What its models cost, where that is not what its routing or the public list says. */
+  prices: UpstreamPrices.optional(),
   /** May the address be loopback or private? False for everything made through the API by default. */
   allowPrivate: z.boolean().default(false),
   routing: ProviderRouting.prefault({}),
@@ -153,6 +156,7 @@ export const providerEvents = {
   ProviderEndpointChanged: z.strictObject({ kind: ProviderKind, baseUrl: BaseUrl }),
   ProviderDialectsSet: z.strictObject({ dialects: ProviderDialects }),
   ProviderCapabilitiesSet: z.strictObject({ capabilities: CapabilityRules }),
+  UpstreamPricesSet: z.strictObject({ prices: UpstreamPrices }),
   ProviderEgressPolicySet: z.strictObject({ allowPrivate: z.boolean() }),
   ProviderRoutingSet: z.strictObject({ routing: ProviderRouting }),
   ProviderTimeoutsSet: z.strictObject({ timeouts: ProviderTimeouts }),

@@ -32,13 +32,14 @@ export function providerFields(provider: Provider): readonly Field[] {
 
 export function definitionFields(definition: ProviderDefinition): readonly Field[] {
   const { name, kind, baseUrl, dialects, capabilities, allowPrivate, ...parts } = definition
-  const { routing, timeouts, probe, models, ...rest } = parts
+  const { prices, routing, timeouts, probe, models, ...rest } = parts
   return [
     ['name', name],
     ['kind', kind],
     ['base URL', baseUrl],
     ['dialects', list(dialects ?? [])],
     ...capabilityFields(capabilities ?? []),
+    ...priceFields(prices ?? []),
     ['private addresses', allowPrivate ? 'allowed' : 'refused'],
     ...routingFields(routing),
     ...timeoutFields(timeouts),
@@ -47,6 +48,18 @@ export function definitionFields(definition: ProviderDefinition): readonly Field
     ...nothingElse(rest),
   ]
 }
+
+/** In their order, because a change replaces the whole list. */
+export const priceFields = (prices: NonNullable<ProviderDefinition['prices']>): readonly Field[] =>
+  prices.map(({ model, from, input, output, cacheRead, cacheWrite }, at) => [
+    `price ${at + 1}`,
+    [
+      `${model} from ${new Date(from).toISOString()}`,
+      `input ${dollars(input)}, output ${dollars(output)}`,
+      ...(cacheRead === undefined ? [] : [`read from the cache ${dollars(cacheRead)}`]),
+      ...(cacheWrite === undefined ? [] : [`written to the cache ${dollars(cacheWrite)}`]),
+    ].join(', '),
+  ])
 
 /** Rules in their order, because later ones win. */
 export const capabilityFields = (rules: CapabilityRules): readonly Field[] =>

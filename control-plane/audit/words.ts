@@ -14,6 +14,7 @@ import {
   madeBy,
   modelListFields,
   moment,
+  priceFields,
   probeFields,
   routingFields,
   sentence,
@@ -79,7 +80,7 @@ function predicate(event: CatalogEvent): string {
 
 type Of<Prefix extends string> = Extract<CatalogEvent, { type: `${Prefix}${string}` }>
 
-function providerPredicate(event: Of<'Provider' | 'Credential'>): string {
+function providerPredicate(event: Of<'Provider' | 'Credential' | 'Upstream'>): string {
   switch (event.type) {
     case 'ProviderRegistered':
       return `was registered ${madeBy(event.body.origin)}: ${sentence(definitionFields(event.body.definition))}`
@@ -91,6 +92,8 @@ function providerPredicate(event: Of<'Provider' | 'Credential'>): string {
       return `speaks ${event.body.dialects.join(', ') || 'what its kind and host are known for'}`
     case 'ProviderCapabilitiesSet':
       return `takes, by the operator's word: ${sentence(capabilityFields(event.body.capabilities)) || 'nothing in particular'}`
+    case 'UpstreamPricesSet':
+      return `costs, by the operator's word: ${sentence(priceFields(event.body.prices)) || 'what is publicly known'}`
     case 'ProviderEgressPolicySet':
       return event.body.allowPrivate
         ? 'may live at a private address'

@@ -139,6 +139,11 @@ describe('updating a provider', () => {
       { probe: { enabled: false } },
       { probe: { enabled: false, intervalMs: 60_000 } },
     ],
+    [
+      'UpstreamPricesSet',
+      { prices: [{ model: 'm', from: 5, input: 1, output: 2 }] },
+      { prices: [{ model: 'm', from: 5, input: 1, output: 2 }] },
+    ],
     ['ProviderModelsDeclared', { models: { static: ['a'] } }, { models: { path: '/models', static: ['a'] } }],
   ] as const)('writes %s alone when only that part differs, with its whole value', (type, more, body) => {
     expect(update(more as Parameters<typeof definition>[0])).toEqual([{ type, stream, body }])

@@ -171,13 +171,15 @@ export function definitionChanges(
     allowPrivate,
     dialects = [],
     capabilities = [],
+    prices = [],
     routing,
     timeouts,
     probe,
     models,
   } = next
-  const differs = (part: Exclude<keyof ProviderDefinition, 'dialects' | 'capabilities'>): boolean =>
-    canonical(now[part]) !== canonical(next[part])
+  const differs = (
+    part: Exclude<keyof ProviderDefinition, 'dialects' | 'capabilities' | 'prices'>,
+  ): boolean => canonical(now[part]) !== canonical(next[part])
   if (differs('name')) events.push({ type: 'ProviderRenamed', stream, body: { name } })
   if (differs('kind') || differs('baseUrl'))
     events.push({ type: 'ProviderEndpointChanged', stream, body: { kind, baseUrl } })
@@ -185,6 +187,8 @@ export function definitionChanges(
     events.push({ type: 'ProviderDialectsSet', stream, body: { dialects } })
   if (canonical(now.capabilities ?? []) !== canonical(capabilities))
     events.push({ type: 'ProviderCapabilitiesSet', stream, body: { capabilities } })
+  if (canonical(now.prices ?? []) !== canonical(prices))
+    events.push({ type: 'UpstreamPricesSet', stream, body: { prices } })
   if (differs('allowPrivate'))
     events.push({ type: 'ProviderEgressPolicySet', stream, body: { allowPrivate } })
   if (differs('routing')) events.push({ type: 'ProviderRoutingSet', stream, body: { routing } })

@@ -3,14 +3,12 @@
  */
 import { sql, type Kysely } from 'kysely'
 import type { ModelPrice } from '#contracts/catalog/facts/known-models.ts'
+import type { PriceSpan } from '#contracts/catalog/price.ts'
 import { encodeRecord, roundedTokens, type UsageRecord } from '#contracts/usage/record.ts'
 import type { Database } from './schema.ts'
 
 /** A record with what only the control plane knows. `price`: null where none is known. */
 export type Entry = Readonly<{ record: UsageRecord; tags: readonly string[]; price: ModelPrice | null }>
-
-/** From then on, in epoch milliseconds, until the next: null where none is known. */
-export type PriceSpan = Readonly<{ from: number; to: number; price: ModelPrice | null }>
 
 export const DAY_MS = 86_400_000
 /** One statement's worth: well below a second. */

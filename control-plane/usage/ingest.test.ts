@@ -10,7 +10,6 @@ import { openAdminPlane } from '#test/control-plane/admin-plane.ts'
 import { eventually } from '#test/eventually.ts'
 import { DAY_MS, type Entry, type UsageBooks } from '../store/usage-books.ts'
 import { UsageIngest } from './ingest.ts'
-import { priceAt } from './price.ts'
 
 type Books = Pick<UsageBooks, 'enter' | 'dropBefore'>
 
@@ -97,19 +96,6 @@ test('what cannot be read, or is of a time that cannot be, is left out and count
   expect(running.counts).toEqual({ added: 1, repeated: 0, refused: 4 })
 })
 
-test('the price of a model is the operator’s, else the public one, else not known', async () => {
-  await using plane = await openAdminPlane()
-  const { api, ports } = plane
-  const definition = { name: 'P', kind: 'openai' as const, baseUrl: 'https://example.com/v1' }
-  await api.providers.register({ id: 'plain', definition })
-  await api.providers.register({ id: 'own', definition: { ...definition, routing: { costInput: 7 } } })
-  const { catalog } = ports.ledger
-  expect(priceAt(catalog, 'own', 'gpt-4o')).toEqual({ input: 7, output: 0 })
-  expect(priceAt(catalog, 'plain', 'gpt-4o')).toMatchObject({ input: 2.5, output: 10 })
-  expect(priceAt(catalog, 'plain', 'nobody-knows')).toBeNull()
-  expect(priceAt(catalog, 'gone', 'gpt-4o')).toBeNull()
-})
-
 test('admins see what was used, by the request and in sums, and can have it priced anew', async () => {
   await using plane = await openAdminPlane()
   const { api, ports, clock } = plane
@@ -141,4 +127,11 @@ test('admins see what was used, by the request and in sums, and can have it pric
   expect(await api.usage.reprice({ from })).toEqual({ changed: 2 })
   expect(await api.usage.summary()).toMatchObject({ rows: [{ unpriced: 0, cost: 0.0022 }] })
   expect(await api.usage.reprice({ from })).toEqual({ changed: 0 })
+  const prices = [{ model: 'gpt-4o', from: at + 1, input: 9, output: 9 }]
+  await api.providers.update({ id: 'plain', expectedVersion: 1, definition: { prices } })
+  expect(await api.usage.reprice({ from })).toEqual({ changed: 0 })
+  const earlier = [{ model: '*', from: at, input: 9, output: 9 }]
+  await api.providers.update({ id: 'plain', expectedVersion: 2, definition: { prices: earlier } })
+  expect(await api.usage.reprice({ from })).toEqual({ changed: 2 })
+  expect(await api.usage.summary()).toMatchObject({ rows: [{ cost: 0.0198 }] })
 })

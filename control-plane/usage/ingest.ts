@@ -6,12 +6,12 @@
  */
 import { BusUnavailable, type Delivery, type UsageStream } from '#contracts/bus/bus.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import { keyId } from '#contracts/ids.ts'
+import { priceAt } from '#contracts/catalog/price.ts'
+import { keyId, providerId } from '#contracts/ids.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { decodeRecord } from '#contracts/usage/record.ts'
 import { DAY_MS, type Entry, type UsageBooks } from '../store/usage-books.ts'
-import { priceAt } from './price.ts'
 
 export type IngestPorts = Readonly<{
   stream: Pick<UsageStream, 'take'>
@@ -98,7 +98,8 @@ export class UsageIngest implements AsyncDisposable {
     const now = clock.now()
     if (record.at > now + AHEAD_MS || record.at < now - retentionDays * DAY_MS) return []
     const tags = tagsOf(catalog(), record.key)
-    const price = record.provider === '' ? null : priceAt(catalog(), record.provider, record.upstream)
+    const provider = catalog().providers.get(providerId(record.provider))
+    const price = provider === undefined ? null : priceAt(provider, record.upstream, record.at)
     return [{ record, tags, price }]
   }
 

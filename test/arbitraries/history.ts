@@ -70,6 +70,13 @@ const capabilities = fc.array(
   }),
   { maxLength: 3 },
 )
+const price = fc.record({
+  model: fc.constantFrom('*', 'gpt-x', 'o1'),
+  from: fc.constantFrom(0, 1_000, 2_000),
+  input: fc.constantFrom(0, 1, 2.5),
+  output: fc.constantFrom(0, 4, 10),
+})
+const prices = fc.array(price, { maxLength: 3 })
 const whole = { name: label, kind, baseUrl, allowPrivate: fc.boolean(), routing, timeouts, probe, models }
 const definition = fc.record(
   { ...whole, dialects },
@@ -103,6 +110,7 @@ const bodies = {
   ProviderEndpointChanged: fc.record({ kind, baseUrl }),
   ProviderDialectsSet: fc.record({ dialects }),
   ProviderCapabilitiesSet: fc.record({ capabilities }),
+  UpstreamPricesSet: fc.record({ prices }),
   ProviderEgressPolicySet: fc.record({ allowPrivate: fc.boolean() }),
   ProviderRoutingSet: fc.record({ routing }),
   ProviderTimeoutsSet: fc.record({ timeouts }),

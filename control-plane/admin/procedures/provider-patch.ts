@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { CapabilityRules } from '#contracts/catalog/capability.ts'
+import { UpstreamPrices } from '#contracts/catalog/price.ts'
 import {
   BaseUrl,
   ProviderDefinition,
@@ -30,6 +31,7 @@ export const ProviderPatch = z.strictObject({
   baseUrl: BaseUrl.optional(),
   dialects: ProviderDialects.nullable().optional(),
   capabilities: CapabilityRules.nullable().optional(),
+  prices: UpstreamPrices.nullable().optional(),
   allowPrivate: ProviderDefinition.shape.allowPrivate.unwrap().optional(),
   routing: z
     .strictObject({

@@ -3,9 +3,10 @@
  */
 import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
+import { priceSpans } from '#contracts/catalog/price.ts'
+import { providerId } from '#contracts/ids.ts'
 import { dateOf, dayOf, DAY_MS } from '../../store/usage-books.ts'
 import { DIMENSIONS, type ReportFilter } from '../../store/usage-report.ts'
-import { priceAt } from '../../usage/price.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, router } from '../trpc.ts'
 
@@ -88,8 +89,11 @@ export const usage = router({
       let changed = 0
       for (const { provider, upstream } of used) {
         if (input.provider !== undefined && provider !== input.provider) continue
-        const price = priceAt(ctx.ledger.catalog, provider, upstream)
-        changed += await answered(ctx.books.reprice(provider, upstream, [{ from, to, price }]))
+        const known = ctx.ledger.catalog.providers.get(providerId(provider))
+        // Of a provider that is gone nobody can say any more what it cost: what is written stays.
+        if (known === undefined) continue
+        const spans = priceSpans(known, upstream, from, to)
+        changed += await answered(ctx.books.reprice(provider, upstream, spans))
       }
       ctx.note.detail = `${changed} requests priced anew`
       return { changed }

@@ -1,0 +1,69 @@
+/**
+ * What a provider's models cost, as the operator says, from when on.
+ *
+ * Pure. A provider has one list of its prices, which a change replaces whole; of two that fit, the later one
+ * counts, and of two from the same time the more exact.
+ */
+import { z } from 'zod'
+import { priceOf, type ModelPrice } from './facts/known-models.ts'
+import type { Provider } from './provider.ts'
+
+const dollars = z.number().nonnegative().max(1_000_000)
+
+export const UpstreamPrice = z.strictObject({
+  /** As the provider knows it; `*`: all its models. */
+  model: z.string().min(1).max(200),
+  /** In force from then on, in epoch milliseconds; 0: since ever. */
+  from: z.int().nonnegative().default(0),
+  /** US dollars per million tokens. */
+  input: dollars,
+  output: dollars,
+  cacheRead: dollars.optional(),
+  cacheWrite: dollars.optional(),
+})
+export const UpstreamPrices = z.array(UpstreamPrice).max(2_000)
+type UpstreamPrice = Readonly<z.infer<typeof UpstreamPrice>>
+
+/** In force from `from` until the next. Null: nobody has said. */
+export type PriceSpan = Readonly<{ from: number; to: number; price: ModelPrice | null }>
+
+type Priced = Pick<Provider, 'definition'>
+
+/** @returns the price of a model at a time: the operator's, else what is publicly known. */
+export function priceAt({ definition }: Priced, model: string, at: number): ModelPrice | null {
+  const own = bestOf(definition.prices ?? [], model, at)
+  if (own !== null) {
+    const { input, output, cacheRead, cacheWrite } = own
+    return {
+      input,
+      output,
+      ...(cacheRead === undefined ? {} : { cacheRead }),
+      ...(cacheWrite === undefined ? {} : { cacheWrite }),
+    }
+  }
+  const { costInput, costOutput } = definition.routing
+  if (costInput !== undefined || costOutput !== undefined)
+    return { input: costInput ?? 0, output: costOutput ?? 0 }
+  return priceOf(definition.kind, model)
+}
+
+/** The times between two that have one price each. */
+export function priceSpans(provider: Priced, model: string, from: number, to: number): readonly PriceSpan[] {
+  const changes = (provider.definition.prices ?? [])
+    .map((price) => price.from)
+    .filter((at) => at > from && at < to)
+  const borders = [...new Set([from, ...changes, to])].toSorted((one, other) => one - other)
+  return borders
+    .slice(0, -1)
+    .map((start, at) => ({ from: start, to: borders[at + 1] ?? to, price: priceAt(provider, model, start) }))
+}
+
+function bestOf(prices: readonly UpstreamPrice[], model: string, at: number): UpstreamPrice | null {
+  let best: UpstreamPrice | null = null
+  for (const price of prices) {
+    if (price.from > at || (price.model !== model && price.model !== '*')) continue
+    const isExact = price.model === model
+    if (best === null || price.from > best.from || (price.from === best.from && isExact)) best = price
+  }
+  return best
+}
