@@ -10,7 +10,7 @@ import type { Provider } from './provider.ts'
 
 const dollars = z.number().nonnegative().max(1_000_000)
 
-export const UpstreamPrice = z.strictObject({
+const UpstreamPrice = z.strictObject({
   /** As the provider knows it; `*`: all its models. */
   model: z.string().min(1).max(200),
   /** In force from then on, in epoch milliseconds; 0: since ever. */

@@ -4,64 +4,16 @@
  */
 import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ModelPrice } from '#contracts/catalog/facts/known-models.ts'
 import type { UsageRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { migrate } from '#control-plane/store/migrate.ts'
 import type { Database } from '#control-plane/store/schema.ts'
-import { DAY_MS, UsageBooks, type Entry } from '#control-plane/store/usage-books.ts'
+import { DAY_MS, UsageBooks } from '#control-plane/store/usage-books.ts'
 import { UsageReport, type ReportFilter } from '#control-plane/store/usage-report.ts'
+import { entry, MARCH, usageRecord } from '../control-plane/usage-record.ts'
 import type { LogHost } from './event-log.ts'
 
-/** 2026-03-01, midnight UTC. */
-export const MARCH = Date.UTC(2026, 2, 1)
-const PRICE: ModelPrice = { input: 2, output: 8, cacheRead: 0.5 }
 const ALL: ReportFilter = { from: '2026-01-01', to: '2026-12-31' }
-
-export function usageRecord(id: string, over: Partial<UsageRecord> = {}): UsageRecord {
-  return {
-    v: 1,
-    id,
-    node: 'node_1',
-    at: MARCH,
-    key: 'key_a',
-    asked: 'fast',
-    model: 'fast',
-    session: null,
-    stream: false,
-    status: 200,
-    totalMs: 12.5,
-    attempts: [
-      {
-        provider: 'openai',
-        model: 'gpt-x',
-        credential: 'cred_1',
-        why: 'weight',
-        outcome: 'success',
-        status: 0,
-        firstMs: 10,
-        totalMs: 12,
-      },
-    ],
-    provider: 'openai',
-    upstream: 'gpt-x',
-    tokens: { ...NO_TOKENS, input: 1_000, output: 100, cacheRead: 400 },
-    isEstimated: false,
-    commit: 7,
-    weights: 3,
-    seed: 42,
-    candidates: [],
-    warnings: [],
-    ...over,
-  }
-}
-
-export const entry = (record: UsageRecord, over: Partial<Entry> = {}): Entry => ({
-  record,
-  tags: [],
-  price: PRICE,
-  ...over,
-})
 
 export function usageBooksContract(name: string, start: () => Promise<LogHost>): void {
   describe(`the books of usage, ${name}`, () => {
