@@ -142,28 +142,32 @@ export function weighBody(body: Buffer): number {
   return weigh(parseJson(body.toString()), '')
 }
 
+/** So much of a stream is looked at: about ten events. All of it would cost more than passing it on. */
+const SAMPLE = 2 * 1024
+const SAID_IN_TEXT = new RegExp(`"(?:${[...SAID].join('|')})": ?"((?:[^"\\\\]|\\\\.)*)"`, 'g')
+/** Responses repeat what they said when a part, an item and the answer is done. */
+const REPEATED = /^data: ?\{"type": ?"response\.(?!\w*\.delta").*$/gm
+
 /**
- * What was said in the end of a stream stands for the rest of it.
+ * What was said in a piece of a stream stands for all of it.
  *
  * @param tail its last kilobytes, as latin1 text. @param bytes length of the whole stream.
  */
 export function weighStream(tail: string, bytes: number): number {
   if (tail.length === 0) return 0
+  // From the front of what was kept: the very end is frames without words.
+  const sample = tail.slice(0, SAMPLE)
   let tokens = 0
-  for (const [, data = ''] of Buffer.from(tail, 'latin1')
-    .toString()
-    .matchAll(/^data: ?(.*)$/gm)) {
-    tokens += weigh(parseJson(data), '')
-  }
-  return tokens * Math.max(1, bytes / tail.length)
+  const text = Buffer.from(sample, 'latin1').toString()
+  const spoken = text.includes('"response.') ? text.replaceAll(REPEATED, '') : text
+  for (const [, said = ''] of spoken.matchAll(SAID_IN_TEXT)) tokens += estimateText(said)
+  return tokens * Math.max(1, bytes / sample.length)
 }
 
 function weigh(value: JsonValue | undefined, key: string): number {
   if (typeof value === 'string') return SAID.has(key) ? estimateText(value) : 0
   if (isArray(value)) return value.reduce<number>((sum, item) => sum + weigh(item, key), 0)
   if (!isObject(value)) return 0
-  // Responses repeat what they said when a part, an item and the answer is done.
-  if (typeof value['type'] === 'string' && /^response\.(?!.*\.delta$)/.test(value['type'])) return 0
   return Object.entries(value).reduce((sum, [name, item]) => sum + weigh(item, name), 0)
 }
 

@@ -27,6 +27,8 @@ export class StreamTail {
   #isBetweenEvents = true
   /** The first bytes of the latest event that came in several chunks: the tail may have lost them. */
   #opening: Buffer = NOTHING
+  /** Made once: asked for at the end only. */
+  #text: string | null = null
 
   constructor(endingOf: NativeAnswers['endingOf']) {
     this.#endingOf = endingOf
@@ -61,7 +63,8 @@ export class StreamTail {
 
   /** The last kilobytes, as latin1. */
   get text(): string {
-    return Buffer.concat(this.#chunks).toString('latin1')
+    this.#text ??= Buffer.concat(this.#chunks).toString('latin1')
+    return this.#text
   }
 
   /** @returns the position in the chunk after its last blank line; 0: there is none. */
@@ -105,6 +108,7 @@ export class StreamTail {
   }
 
   #remember(chunk: Buffer): void {
+    this.#text = null
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
     let first = this.#chunks[0]
