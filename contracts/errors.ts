@@ -57,6 +57,13 @@ export const ERRORS = {
     false,
     'The response does not exist, or its provider is no longer known.',
   ),
+  session_not_found: entry(404, 'invalid_request_error', false, 'Nothing is kept of this session.'),
+  context_unavailable: entry(
+    503,
+    'service_unavailable_error',
+    true,
+    'What was said in sessions cannot be looked at now.',
+  ),
   ambiguous_credentials: entry(
     400,
     'invalid_request_error',

@@ -85,7 +85,7 @@ export async function startControlPlane(
   const log = new EventLog(database)
   const ledger = new Ledger(log, clock)
   const fleet = new Fleet(ledger, clock)
-  ledger.onCommits((wires) => wires.forEach(({ commit }) => fleet.propagation.committed(commit)))
+  ledger.onCommits((wires) => fleet.propagation.heard(wires))
   const { masterKey } = config
   const discovery = stack.use(startDiscovery(config, ports, ledger, log))
   const link = new NodeLink(ledger, log, fleet, masterKey.commits, () => discovery.signedLists())

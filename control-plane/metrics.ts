@@ -2,7 +2,7 @@
  * What the control plane tells Prometheus.
  */
 import type { Bus } from '#contracts/bus/bus.ts'
-import type { Metrics } from '#contracts/process/metrics.ts'
+import type { Metrics, Sample } from '#contracts/process/metrics.ts'
 import type { Ledger } from './commands/ledger.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import type { Fleet } from './nodes/fleet.ts'
@@ -52,11 +52,13 @@ export function addControlPlaneMetrics(
     'apiproxy_propagation_ms',
     'From a commit to its being served, over commits and nodes, since the start.',
     ['quantile'],
-    () =>
-      [0.5, 0.99, 1].flatMap((share) => {
-        const value = fleet.propagation.quantile(share)
-        return value === null ? [] : [{ labels: { quantile: String(share) }, value }]
-      }),
+    () => quantiles((share) => fleet.propagation.quantile(share)),
+  )
+  metrics.gauge(
+    'apiproxy_key_refusal_ms',
+    'From suspending or revoking a client key to a node that refuses it, over commits and nodes, since the start.',
+    ['quantile'],
+    () => quantiles((share) => fleet.propagation.refusalQuantile(share)),
   )
   metrics.counter(
     'apiproxy_propagation_measured_total',
@@ -87,3 +89,9 @@ function addDiscoveryMetrics(metrics: Metrics, discovery: MetricSources['discove
     () => Object.entries(discovery.fetches).map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
 }
+
+const quantiles = (of: (share: number) => number | null): Sample[] =>
+  [0.5, 0.99, 1].flatMap((share) => {
+    const value = of(share)
+    return value === null ? [] : [{ labels: { quantile: String(share) }, value }]
+  })

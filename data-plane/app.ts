@@ -18,7 +18,10 @@ import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
 import { encodeRecord } from '#contracts/usage/record.ts'
 import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
+import type { LimitCounters } from './admission/counters.ts'
+import { Limiter } from './admission/limiter.ts'
 import { Authenticator } from './admission/principal.ts'
+import { ContextRecorder } from './api/context.ts'
 import { requestIds } from './api/request-id.ts'
 import type { InferencePorts } from './api/serve.ts'
 import { createSealer } from './carriers/sealer.ts'
@@ -30,6 +33,7 @@ import { WeightFactors } from './routing/factors.ts'
 import { Slots } from './routing/slots.ts'
 import type { Deployment, RoutingSnapshot } from './routing/snapshot.ts'
 import { buildServer } from './server.ts'
+import type { ContextStore } from './sessions/context.ts'
 import type { SessionStore } from './sessions/store.ts'
 import { FileDiskCopy } from './sync/disk/disk-copy.ts'
 import { loadNodeId } from './sync/disk/node-id.ts'
@@ -47,11 +51,14 @@ import { Health } from './upstream/health/health.ts'
 import { Pools } from './upstream/pools.ts'
 
 export type DataPlanePorts = Readonly<{
-  /** These three stay open when the node stops. */
+  /** These stay open when the node stops. */
   bus: Bus
   link: ControlLink
   sessions: SessionStore
   notes: Notes
+  limits: LimitCounters
+  /** Null: nothing that is said in sessions is kept. */
+  context: ContextStore | null
   clock: Clock
   random: Random
   logger: Logger
@@ -100,12 +107,16 @@ export async function startDataPlane(
   const statuses = new Map<number, number>()
   const readiness = (): Readiness =>
     state.isAccepting ? follower.readiness() : { ready: false, reason: 'stopping' }
+  const nodes = (): number => follower.readout().fleetNodes
+  const limiter = stack.use(new Limiter({ counters: ports.limits, clock, nodes }))
+  const parts = { holder, health, pools, counters, statuses, limiter, onRecord }
+  const inference = inferencePorts(config, ports, parts)
   const metrics = new Metrics()
-  const read = { counters, statuses, follower, emitter, problems, bus, spool }
+  const { context } = inference
+  const read = { counters, statuses, follower, emitter, problems, bus, spool, limiter, context }
   addNodeMetrics(metrics, { ...read, sessionFailures: () => ports.sessions.failures })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
-  const inference = inferencePorts(config, ports, { holder, health, pools, counters, statuses, onRecord })
   const server = buildServer(inference)
   await server.listen({ host: config.host, port: config.port })
   const isAccepting = (): boolean => state.isAccepting
@@ -146,20 +157,25 @@ type NodeParts = Readonly<{
   pools: Pools
   counters: Counters
   statuses: Map<number, number>
+  limiter: Limiter
   onRecord: InferencePorts['onRecord']
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, health, pools, counters, statuses, onRecord } = parts
-  const { sessions, notes, clock, logger, random } = ports
+  const { holder, health, pools, counters, statuses, limiter, onRecord } = parts
+  const { sessions, notes, clock, logger, random, context: store } = ports
+  const sealer = createSealer(config.masterKey.carriers)
   return {
     holder,
     authenticator: new Authenticator(config.masterKey.pepper),
+    limiter,
     health,
     pools,
     sessions,
     notes,
-    sealer: createSealer(config.masterKey.carriers),
+    sealer,
+    context:
+      store === null ? null : { store, recorder: new ContextRecorder(store, sealer, () => clock.now()) },
     clock,
     logger,
     seed: () => Math.floor(random() * 4_294_967_296),

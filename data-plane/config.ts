@@ -15,6 +15,16 @@ import {
 import type { MasterKey } from '#contracts/security/master-key.ts'
 import type { Result } from '#contracts/result.ts'
 
+/** How much is kept of a session that a client names. */
+export type ContextLimits = Readonly<{
+  /** Older ones are let go. */
+  turns: number
+  /** Since the last turn, in milliseconds. */
+  ttlMs: number
+  /** Of one text, in UTF-16 code units. */
+  textLength: number
+}>
+
 /** What `startDataPlane` needs to know, whatever it runs on. */
 export type DataPlaneConfig = Readonly<{
   /** Client traffic. 0 picks a free port. */
@@ -32,6 +42,8 @@ export type DataPlaneConfig = Readonly<{
   bodyLimit: number
   /** Origins whose scripts may call us; `*`: all. */
   corsOrigins: readonly string[]
+  /** What is kept of named sessions; null: nothing. */
+  context: ContextLimits | null
   /** From a request's arrival until its answer must have begun, failovers included, in milliseconds. */
   requestTimeoutMs: number
   /** When stopping: how long answers under way may take to finish, in milliseconds. */
@@ -42,6 +54,15 @@ export type DataPlaneEnvironment = DataPlaneConfig &
   Readonly<{ natsUrl: string; redisUrl: string | null; controlUrl: string; logLevel: string }>
 
 const MIB = 1024 * 1024
+
+export const contextEnv = {
+  /** A session can be looked at by the key that named it; `off`: nothing of it is kept. */
+  APIPROXY_SESSION_CONTEXT: z.enum(['on', 'off']).default('on'),
+  APIPROXY_SESSION_CONTEXT_TURNS: envInt(1, 1_000).default(50),
+  APIPROXY_SESSION_CONTEXT_TTL_S: envInt(60, 30 * 86_400).default(86_400),
+  /** Enough to recognise what was said; whoever wants all of it keeps it. */
+  APIPROXY_SESSION_CONTEXT_LENGTH: envInt(100, 100_000).default(4_000),
+}
 
 const DataPlaneEnv = z
   .object({
@@ -60,6 +81,7 @@ const DataPlaneEnv = z
     APIPROXY_BODY_LIMIT: envInt(1_024, 1_024 * MIB).default(32 * MIB),
     /** Keys travel in headers, never in cookies: any page may ask, and needs a key. `none` refuses all. */
     APIPROXY_CORS_ORIGINS: z.string().default('*'),
+    ...contextEnv,
     /** The official SDKs give up after ten minutes themselves. */
     APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
     /** Kubernetes kills after 30 s. */
@@ -76,6 +98,7 @@ const DataPlaneEnv = z
     masterKey: env.APIPROXY_MASTER_KEY,
     bodyLimit: env.APIPROXY_BODY_LIMIT,
     corsOrigins: originsOf(env.APIPROXY_CORS_ORIGINS),
+    context: contextOf(env),
     requestTimeoutMs: env.APIPROXY_REQUEST_TIMEOUT_MS,
     drainMs: env.APIPROXY_DRAIN_MS,
     natsUrl: env.NATS_URL,
@@ -86,6 +109,15 @@ const DataPlaneEnv = z
 
 export const readDataPlaneConfig = (env: Env): Result<DataPlaneEnvironment, readonly string[]> =>
   loadEnv(DataPlaneEnv, env)
+
+export const contextOf = (env: Readonly<z.infer<z.ZodObject<typeof contextEnv>>>): ContextLimits | null =>
+  env.APIPROXY_SESSION_CONTEXT === 'off'
+    ? null
+    : {
+        turns: env.APIPROXY_SESSION_CONTEXT_TURNS,
+        ttlMs: env.APIPROXY_SESSION_CONTEXT_TTL_S * 1_000,
+        textLength: env.APIPROXY_SESSION_CONTEXT_LENGTH,
+      }
 
 /** @param text a comma list of origins, `*` or `none`. */
 export const originsOf = (text: string): readonly string[] =>

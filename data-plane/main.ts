@@ -9,8 +9,12 @@ import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
 import { createLogger } from '#contracts/process/logger.ts'
 import { startDataPlane } from './app.ts'
 import { readDataPlaneConfig } from './config.ts'
+import { MemoryLimitCounters } from './admission/counters-memory.ts'
+import { RedisLimitCounters } from './admission/counters-redis.ts'
 import { MemoryNotes } from './notes/notes-memory.ts'
 import { RedisNotes } from './notes/notes-redis.ts'
+import { MemoryContextStore } from './sessions/context-memory.ts'
+import { RedisContextStore } from './sessions/context-redis.ts'
 import { MemorySessionStore } from './sessions/store-memory.ts'
 import { RedisSessionStore } from './sessions/store-redis.ts'
 import { HttpControlLink } from '#contracts/fleet/control-http.ts'
@@ -34,6 +38,21 @@ await runUntilSignal(logger, async () => {
   const notes = stack.use(
     redisUrl === null ? new MemoryNotes() : new RedisNotes({ url: redisUrl, prefix, clock }),
   )
-  stack.use(await startDataPlane(config, { bus, link, sessions, notes, clock, random: Math.random, logger }))
+  const limits = stack.use(
+    redisUrl === null
+      ? new MemoryLimitCounters(clock)
+      : new RedisLimitCounters({ url: redisUrl, prefix, clock }),
+  )
+  const { context: kept, masterKey } = config
+  const context =
+    kept === null
+      ? null
+      : stack.use(
+          redisUrl === null
+            ? new MemoryContextStore(kept)
+            : new RedisContextStore({ url: redisUrl, prefix, clock, limits: kept, key: masterKey.contexts }),
+        )
+  const stores = { sessions, notes, limits, context }
+  stack.use(await startDataPlane(config, { bus, link, ...stores, clock, random: Math.random, logger }))
   return stack.move()
 })

@@ -5,6 +5,7 @@ import type { Bus } from '#contracts/bus/bus.ts'
 import type { Metrics, Sample } from '#contracts/process/metrics.ts'
 import { OUTCOMES } from '#contracts/telemetry/outcome.ts'
 import { percentile, total } from '#contracts/telemetry/histogram.ts'
+import type { Limiter } from './admission/limiter.ts'
 import type { CatalogFollower } from './sync/follow-catalog.ts'
 import { isSyncProblem, SYNC_PROBLEMS, type Problems } from './sync/problems.ts'
 import type { CountedSeries, Counters } from './telemetry/counters.ts'
@@ -20,12 +21,18 @@ export type MetricSources = Readonly<{
   problems: Problems
   bus: Pick<Bus, 'connected'>
   spool: Pick<Spool, 'waiting' | 'published' | 'dropped'>
+  limiter: Limiter
+  /** Null: off. */
+  context: Readonly<{
+    store: Readonly<{ failures: number }>
+    recorder: Readonly<{ dropped: number }>
+  }> | null
   /** Session commands that failed or were not sent. */
   sessionFailures: () => number
 }>
 
 export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
-  const { counters, statuses, follower, emitter, problems, bus, spool, sessionFailures } = sources
+  const { counters, statuses, follower, emitter, problems, bus, spool, limiter, sessionFailures } = sources
   metrics.counter('apiproxy_requests_total', 'Client requests by the status told.', ['status'], () =>
     [...statuses].map(([status, value]) => ({ labels: { status: String(status) }, value })),
   )
@@ -73,6 +80,8 @@ export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
     [],
     () => emitter.dropped,
   )
+  addLimitMetrics(metrics, limiter)
+  addContextMetrics(metrics, sources.context)
   metrics.counter(
     'apiproxy_session_failures_total',
     'Session lookups and bindings that failed or were not tried.',
@@ -95,6 +104,27 @@ function addUsageMetrics(metrics: Metrics, spool: MetricSources['spool']): void 
     'Usage records lost for want of room.',
     [],
     () => spool.dropped,
+  )
+}
+
+function addContextMetrics(metrics: Metrics, context: MetricSources['context']): void {
+  metrics.counter(
+    'apiproxy_context_lost_total',
+    'Questions and turns of sessions that failed or were not tried.',
+    [],
+    () => (context?.store.failures ?? 0) + (context?.recorder.dropped ?? 0),
+  )
+}
+
+function addLimitMetrics(metrics: Metrics, limiter: Limiter): void {
+  metrics.counter('apiproxy_limited_total', 'Requests refused by a limit of ours.', ['limit'], () =>
+    Object.entries(limiter.refused).map(([limit, value]) => ({ labels: { limit }, value })),
+  )
+  metrics.counter(
+    'apiproxy_limit_shares_total',
+    'Limited requests judged by this node’s own share, because Redis did not answer.',
+    [],
+    () => limiter.shares,
   )
 }
 

@@ -26,6 +26,7 @@ import { embed } from './api/calls/embed.ts'
 import { generate } from './api/calls/generate.ts'
 import { isResponseId } from './api/calls/owners.ts'
 import { responseState, type StateRequest } from './api/calls/responses-state.ts'
+import { serveContext } from './api/context.ts'
 import type { Call, Tongue } from './api/inquiry.ts'
 import { serveModel, serveModelInfo, serveModelList } from './api/models.ts'
 import { Reply } from './api/reply.ts'
@@ -66,6 +67,8 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
     post(`${prefix}/embeddings`, embed(null))
     addStateRoutes(server, ports, `${prefix}/responses`)
     addModelRoutes(server, ports, `${prefix}/models`)
+    addContextRoutes(server, ports, `${prefix}/sessions`)
+    addContextRoutes(server, ports, `${prefix}/context`)
     const info: RawHandler = (request, response) => serveModelInfo(ports, request, response)
     server.get(`${prefix}/model/info`, takeOver(info), unreachable)
   }
@@ -114,6 +117,14 @@ function addStateRoutes(server: FastifyInstance, ports: InferencePorts, path: st
   route('DELETE', '')
   route('POST', '/cancel')
   route('GET', '/input_items')
+}
+
+/** What was said in a session, for the key it was said with. */
+function addContextRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
+  const handle: RawHandler = (request, response, { params }) =>
+    void serveContext(ports, request, param(params, 'id'), response)
+  for (const method of ['GET', 'DELETE'] as const)
+    server.route({ method, url: `${path}/:id`, ...takeOver(handle), handler: unreachable })
 }
 
 /** What a script in a browser may read of an answer. */

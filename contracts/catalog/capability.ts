@@ -99,12 +99,12 @@ export type CapabilityRules = Readonly<z.infer<typeof CapabilityRules>>
 
 /** @returns what the rules say of one upstream model, put together. */
 export function overridesFor(rules: CapabilityRules, model: string): CapabilityOverrides {
-  const matching = rules.filter((rule) => matches(rule.model, model))
+  const matching = rules.filter((rule) => matchesPattern(rule.model, model))
   return Object.assign({}, ...matching.map(({ set }) => set))
 }
 
-/** Piece by piece, not as a regular expression: the pattern is somebody's input. */
-function matches(pattern: string, model: string): boolean {
+/** `*` stands for any text. Piece by piece, not as a regular expression: the pattern is somebody's input. */
+export function matchesPattern(pattern: string, model: string): boolean {
   const [first = '', ...rest] = pattern.split('*')
   if (!model.startsWith(first)) return false
   if (rest.length === 0) return model === first

@@ -20,11 +20,15 @@ import { foldCommits } from './fold.ts'
  * new version, never changed. This list makes a change visible in review.
  */
 const GOLDEN: Readonly<Record<string, string>> = {
+  'ClientKeyContextSet.v1.json': '623a73ed5df9f12a',
   'ClientKeyExpirySet.v1.json': 'b914bb206b5aecc9',
   'ClientKeyIssued.v1.json': '28b183516b3157c3',
+  'ClientKeyLimitsSet.v1.json': '6a94a297d66805b2',
+  'ClientKeyOwnerSet.v1.json': '55455fafaf8275ae',
   'ClientKeyResumed.v1.json': '8130de8347fff47b',
   'ClientKeyRevoked.v1.json': '5dd7bffa3def38e6',
   'ClientKeyRotated.v1.json': 'c8b640977eff981a',
+  'ClientKeyScopesSet.v1.json': 'beb3fa42a0f3f6cf',
   'ClientKeySuspended.v1.json': 'd3ceaedd77b35834',
   'CredentialAdded.v1.json': '1bd2e637f0c4a10c',
   'CredentialRevoked.v1.json': '937bbca2a5da44ea',
@@ -34,6 +38,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'LogicalModelAliasAdded.v1.json': 'e68fd57b8bc0f6ca',
   'LogicalModelAliasRemoved.v1.json': '81f2cce0162a99d2',
   'LogicalModelCreated.v1.json': '255f713b84cce91f',
+  'LogicalModelLimitsSet.v1.json': '05718ad34ad44f44',
   'LogicalModelRetired.v1.json': 'fd532f40bbf85580',
   'ProviderCapabilitiesSet.v1.json': 'ef0760aa7552aa36',
   'ProviderDialectsSet.v1.json': '9ce8a88b4bbfff24',
@@ -205,6 +210,11 @@ describe('event types', () => {
     ['LogicalModelCreated', 'strategy', 'fastest'],
     ['RoutingStrategySet', 'strategy', null],
     ['RegionPreferenceSet', 'region', ''],
+    ['ClientKeyScopesSet', 'scopes.models', []],
+    ['ClientKeyScopesSet', 'scopes.models.0', 'with space'],
+    ['ClientKeyScopesSet', 'scopes.endpoints.0', 'telepathy'],
+    ['ClientKeyLimitsSet', 'limits.concurrency', 0],
+    ['ClientKeyOwnerSet', 'tags.0', ''],
     ['ProviderDialectsSet', 'dialects.0', 'smalltalk'],
     ['EpochAdvanced', 'epoch', 1],
   ] as const)('%s refuses %s = %s', (type, path, value) => {

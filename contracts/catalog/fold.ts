@@ -232,6 +232,8 @@ function modelChanges(model: LogicalModel, event: RecordedEvent): Partial<Logica
       return { strategy: event.body.strategy }
     case 'RegionPreferenceSet':
       return { region: event.body.region }
+    case 'LogicalModelLimitsSet':
+      return event.body
     case 'LogicalModelAliasAdded': {
       const alias = modelName(event.body.alias)
       return { aliases: [...model.aliases.filter((other) => other !== alias), alias] }
@@ -282,13 +284,23 @@ function keyChanges(key: ClientKey, event: RecordedEvent): Partial<ClientKey> {
     }
     case 'ClientKeyExpirySet':
       return { expiresAt: event.body.expiresAt }
+    case 'ClientKeyScopesSet':
+    case 'ClientKeyLimitsSet':
+    case 'ClientKeyOwnerSet':
+    case 'ClientKeyContextSet':
+      return event.body
     case 'ClientKeySuspended':
-      return { state: 'suspended' }
+      return event.body.undeclared === true
+        ? { state: 'suspended', undeclared: true }
+        : { state: 'suspended', ...declaredAgain(key) }
     case 'ClientKeyResumed':
-      return { state: 'active' }
+      return { state: 'active', ...declaredAgain(key) }
     case 'ClientKeyRevoked':
       return { state: 'revoked', previous: null }
     default:
       return {}
   }
 }
+
+const declaredAgain = ({ undeclared }: ClientKey): Partial<ClientKey> =>
+  undeclared === undefined ? {} : { undeclared: false }

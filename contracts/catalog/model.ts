@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { isModelName, type ModelName, type ProviderId } from '../ids.ts'
+import { Limits } from './limits.ts'
 import { Origin, ProviderIdText, ProviderTimeouts } from './provider.ts'
 
 export const ModelNameText = z
@@ -50,6 +51,7 @@ export const LogicalModelDefinition = z.strictObject({
   aliases: aliases.default([]),
   strategy: RoutingStrategy.optional(),
   region: RegionName.optional(),
+  limits: Limits.optional(),
 })
 
 export type LogicalModel = Readonly<{
@@ -62,6 +64,8 @@ export type LogicalModel = Readonly<{
   strategy?: RoutingStrategy | undefined
   /** Absent or null: none is preferred. */
   region?: string | null | undefined
+  /** Of all clients together. Absent: none. */
+  limits?: Limits | undefined
   createdAt: number
   changedAt: number
 }>
@@ -92,6 +96,7 @@ export const modelEvents = {
   RoutingStrategySet: z.strictObject({ strategy: RoutingStrategy }),
   /** Null: no region is preferred any more. */
   RegionPreferenceSet: z.strictObject({ region: RegionName.nullable() }),
+  LogicalModelLimitsSet: z.strictObject({ limits: Limits }),
   LogicalModelAliasAdded: z.strictObject({ alias: ModelNameText }),
   LogicalModelAliasRemoved: z.strictObject({ alias: ModelNameText }),
   LogicalModelRetired: z.strictObject({}),

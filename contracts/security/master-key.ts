@@ -29,6 +29,8 @@ export type MasterKey = Readonly<{
   carriers: Buffer
   /** Seed of the key pair that signs checkpoints and exports of the log; the public half may be given away. */
   audit: Buffer
+  /** Seals what was said in sessions. */
+  contexts: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -58,6 +60,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     models: derive('model-lists'),
     carriers: derive('carriers'),
     audit: derive('audit'),
+    contexts: derive('contexts'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

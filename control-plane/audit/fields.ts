@@ -4,7 +4,8 @@
  * Pure. A field that gets no words does not compile (`nothingElse`). Of secrets only fingerprints are told.
  */
 import type { CapabilityRules } from '#contracts/catalog/capability.ts'
-import type { ClientKey } from '#contracts/catalog/client-key.ts'
+import type { ClientKey, KeyScopes } from '#contracts/catalog/client-key.ts'
+import type { Limits } from '#contracts/catalog/limits.ts'
 import type { LogicalModel, RouteTarget } from '#contracts/catalog/model.ts'
 import type { Credential, Provider, ProviderDefinition } from '#contracts/catalog/provider.ts'
 
@@ -120,7 +121,7 @@ function credentialField({ id, secretId, fingerprint, label, weight, ...rest }: 
 
 export function modelFields(model: LogicalModel): readonly Field[] {
   const { name: _, version: _v, createdAt: _c, changedAt: _a, origin, targets, aliases, ...more } = model
-  const { strategy, region, ...rest } = more
+  const { strategy, region, limits, ...rest } = more
   return [
     ['made', madeBy(origin)],
     ...targets.map(targetField),
@@ -128,6 +129,7 @@ export function modelFields(model: LogicalModel): readonly Field[] {
     ['aliases', list(aliases)],
     ['strategy', strategy ?? 'balanced'],
     ['preferred region', region ?? null],
+    ...limitFields(limits ?? {}),
     ...nothingElse(rest),
   ]
 }
@@ -152,7 +154,7 @@ export function targetField({ provider, model, weight, tier, timeouts = {}, ...r
 
 export function keyFields(key: ClientKey): readonly Field[] {
   const { id: _, version: _v, createdAt: _c, changedAt: _a, origin, name, digest, prefix, ...more } = key
-  const { previous, expiresAt, state, ...rest } = more
+  const { previous, expiresAt, state, undeclared, scopes, limits, owner, tags, keepContext, ...rest } = more
   return [
     ['made', madeBy(origin)],
     ['name', name],
@@ -165,6 +167,31 @@ export function keyFields(key: ClientKey): readonly Field[] {
         : `fingerprint ${keyFingerprint(previous.digest)}, works until ${moment(previous.overlapUntil)}`,
     ],
     ['expires', expiresAt === null ? null : moment(expiresAt)],
+    ['suspended because', undeclared === true ? 'it is not declared any more' : null],
+    ...scopeFields(scopes ?? {}),
+    ...limitFields(limits ?? {}),
+    ['owner', owner ?? null],
+    ['tags', list(tags ?? [])],
+    ['sessions', keepContext === false ? 'cannot be looked at' : null],
+    ...nothingElse(rest),
+  ]
+}
+
+export function scopeFields({ models, providers, endpoints, ...rest }: KeyScopes): readonly Field[] {
+  return [
+    ['models', list(models ?? [])],
+    ['providers', list(providers ?? [])],
+    ['endpoints', list(endpoints ?? [])],
+    ...nothingElse(rest),
+  ]
+}
+
+export function limitFields(limits: Limits): readonly Field[] {
+  const { requestsPerMinute, tokensPerMinute, concurrency, ...rest } = limits
+  return [
+    ['requests a minute', text(requestsPerMinute)],
+    ['tokens a minute', text(tokensPerMinute)],
+    ['requests at once', text(concurrency)],
     ...nothingElse(rest),
   ]
 }

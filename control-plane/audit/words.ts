@@ -4,6 +4,7 @@
  * Pure. A type without a sentence does not compile.
  */
 import type { CatalogEvent, UnreadableEvent } from '#contracts/catalog/event.ts'
+import type { Limits } from '#contracts/catalog/limits.ts'
 import { readEvent } from '#contracts/commit/commit.ts'
 import { splitStream, type StreamId } from '#contracts/ids.ts'
 import type { TrailEntry } from '../store/trail.ts'
@@ -15,8 +16,10 @@ import {
   modelListFields,
   moment,
   priceFields,
+  limitFields,
   probeFields,
   routingFields,
+  scopeFields,
   sentence,
   targetField,
   timeoutFields,
@@ -62,6 +65,7 @@ function predicate(event: CatalogEvent): string {
     case 'RouteWeightsSet':
     case 'RoutingStrategySet':
     case 'RegionPreferenceSet':
+    case 'LogicalModelLimitsSet':
     case 'LogicalModelAliasAdded':
     case 'LogicalModelAliasRemoved':
     case 'LogicalModelRetired':
@@ -69,6 +73,10 @@ function predicate(event: CatalogEvent): string {
     case 'ClientKeyIssued':
     case 'ClientKeyRotated':
     case 'ClientKeyExpirySet':
+    case 'ClientKeyScopesSet':
+    case 'ClientKeyLimitsSet':
+    case 'ClientKeyOwnerSet':
+    case 'ClientKeyContextSet':
     case 'ClientKeySuspended':
     case 'ClientKeyResumed':
     case 'ClientKeyRevoked':
@@ -154,6 +162,8 @@ function modelPredicate(event: Of<'LogicalModel' | 'Route' | 'Routing' | 'Region
       return `now follows strategy ${event.body.strategy}`
     case 'RegionPreferenceSet':
       return event.body.region === null ? 'prefers no region any more' : `prefers region ${event.body.region}`
+    case 'LogicalModelLimitsSet':
+      return limited(event.body.limits)
     case 'LogicalModelAliasAdded':
       return `is also called ${event.body.alias}`
     case 'LogicalModelAliasRemoved':
@@ -180,8 +190,18 @@ function keyPredicate(event: Of<'ClientKey'>): string {
       const { expiresAt } = event.body
       return expiresAt === null ? 'does not expire any more' : `expires ${moment(expiresAt)}`
     }
+    case 'ClientKeyScopesSet':
+      return `may use ${sentence(scopeFields(event.body.scopes)) || 'anything'}`
+    case 'ClientKeyLimitsSet':
+      return limited(event.body.limits)
+    case 'ClientKeyOwnerSet': {
+      const { owner, tags } = event.body
+      return `belongs to ${owner ?? 'nobody'}, with ${tags.length === 0 ? 'no tags' : `tags ${tags.join(', ')}`}`
+    }
+    case 'ClientKeyContextSet':
+      return event.body.keepContext ? 'lets its sessions be looked at' : 'keeps nothing of its sessions'
     case 'ClientKeySuspended':
-      return 'was suspended'
+      return event.body.undeclared === true ? 'was suspended: it is not declared any more' : 'was suspended'
     case 'ClientKeyResumed':
       return 'works again'
     case 'ClientKeyRevoked':
@@ -189,4 +209,9 @@ function keyPredicate(event: Of<'ClientKey'>): string {
     default:
       return event satisfies never
   }
+}
+
+function limited(limits: Limits): string {
+  const words = sentence(limitFields(limits))
+  return words === '' ? 'is not limited any more' : `is limited to ${words}`
 }

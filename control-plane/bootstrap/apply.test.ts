@@ -78,8 +78,19 @@ describe('a control plane that starts', () => {
     ])
   })
 
+  test('lets a key rest that is not declared any more, until it is', async () => {
+    const states = ({ ledger }: Readonly<{ ledger: Ledger }>): readonly string[] =>
+      [...ledger.catalog.keys.values()].map(({ state }) => state)
+    expect(states(await start({}))).toEqual(['suspended'])
+    expect(states(await start({ APIPROXY_AUTH_TOKEN: TOKEN }))).toEqual(['active'])
+  })
+
   test('says so when a key that is declared was revoked, and writes nothing', async () => {
-    await start({})
+    const { ledger: first } = await start({ APIPROXY_AUTH_TOKEN: TOKEN })
+    const key = [...first.catalog.keys.values()].find(({ origin }) => origin === 'declared')
+    if (key === undefined) throw new Error('no key')
+    await plane.ports.ledger.catchUp()
+    await plane.api.keys.revoke({ id: key.id, expectedVersion: key.version })
     const { ledger, warnings } = await start({ APIPROXY_AUTH_TOKEN: TOKEN })
     expect([...ledger.catalog.keys.values()].map(({ state }) => state)).toEqual(['revoked'])
     expect(warnings.join('\n')).toMatch(/a declared key was revoked/)

@@ -3,6 +3,7 @@
  *
  * Pure.
  */
+import type { KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import type { ProviderId } from '#contracts/ids.ts'
 import type { Secret } from '#contracts/security/secret.ts'
@@ -17,7 +18,7 @@ export type Declaration = Readonly<{
     credentials: readonly DeclaredCredential[]
   }>[]
   models: readonly WantedModel[]
-  keys: readonly Readonly<{ name: string; token: Secret }>[]
+  keys: readonly Readonly<{ name: string; token: Secret; terms: KeyTerms }>[]
 }>
 
 /** Joins declarations; the first to name an entity has it. */

@@ -4,6 +4,7 @@
  * Pure. `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and `GEMINI_API_KEY` each make the obvious provider;
  * `LLM_PROVIDERS=a,b` with `LLM_PROVIDER_<ID>_…` makes any. Every problem is reported, each with its variable.
  */
+import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
 import { z } from 'zod'
 import { ProviderDefinition, type ProviderKind } from '#contracts/catalog/provider.ts'
 import { isProviderId, providerId } from '#contracts/ids.ts'
@@ -87,7 +88,9 @@ export function readEnvironment(env: Env): Result<Declaration, readonly string[]
   }
   if (problems.length > 0) return err(problems)
   const keys =
-    token === undefined || token === '' ? [] : [{ name: 'APIPROXY_AUTH_TOKEN', token: new Secret(token) }]
+    token === undefined || token === ''
+      ? []
+      : [{ name: 'APIPROXY_AUTH_TOKEN', token: new Secret(token), terms: PLAIN_TERMS }]
   return ok({ providers: [...general, ...wellKnown], models: [], keys })
 }
 

@@ -5,6 +5,8 @@
  */
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
+import { Limits } from '#contracts/catalog/limits.ts'
 import { LogicalModelDefinition, ModelNameText } from '#contracts/catalog/model.ts'
 import { ProviderDefinition, ProviderIdText } from '#contracts/catalog/provider.ts'
 import { modelName, providerId } from '#contracts/ids.ts'
@@ -32,10 +34,20 @@ const FileProvider = ProviderDefinition.partial({ name: true, kind: true }).exte
     .optional(),
 })
 
+const FileKey = z.strictObject({
+  name: z.string().min(1).max(200),
+  key: z.string().min(16),
+  scopes: KeyScopes.default({}),
+  limits: Limits.default({}),
+  owner: KeyOwner.nullable().default(null),
+  tags: KeyTags.default([]),
+  keepContext: z.boolean().default(true),
+})
+
 const ConfigFile = z.strictObject({
   providers: z.record(ProviderIdText, FileProvider).default({}),
   models: z.record(ModelNameText, LogicalModelDefinition).default({}),
-  keys: z.array(z.strictObject({ name: z.string().min(1).max(200), key: z.string().min(16) })).default([]),
+  keys: z.array(FileKey).default([]),
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
@@ -94,13 +106,14 @@ function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
           : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight },
       ),
     })),
-    models: Object.entries(file.models).map(([name, { targets, aliases, strategy, region }]) => ({
+    models: Object.entries(file.models).map(([name, { targets, aliases, strategy, region, limits }]) => ({
       name: modelName(name),
       targets: targets.map((target) => ({ ...target, provider: providerId(target.provider) })),
       aliases: aliases.map(modelName),
       strategy: strategy ?? null,
       region: region ?? null,
+      limits: limits ?? null,
     })),
-    keys: file.keys.map(({ name, key }) => ({ name, token: new Secret(key) })),
+    keys: file.keys.map(({ name, key, ...terms }) => ({ name, token: new Secret(key), terms })),
   }
 }

@@ -35,10 +35,11 @@ export function prepareDeclaration(
     definition,
     credentials: credentials.map(prepare),
   }))
-  const keys = declaration.keys.map(({ name, token }) => {
+  const keys = declaration.keys.map(({ name, token, terms }) => {
     const digest = clientKeyDigest(masterKey.pepper, token.reveal())
     // The id follows from the key, so that declaring the same key again finds the same entity.
-    return { id: keyId(`key_${digest.slice(0, 16)}`), name, digest, prefix: keyPrefix(token.reveal()) }
+    const id = keyId(`key_${digest.slice(0, 16)}`)
+    return { id, name, digest, prefix: keyPrefix(token.reveal()), terms }
   })
   return { state: { providers, models: declaration.models, keys }, secrets }
 }

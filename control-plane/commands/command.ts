@@ -3,6 +3,8 @@
  *
  * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
  */
+import type { KeyTerms } from '#contracts/catalog/client-key.ts'
+import type { Limits } from '#contracts/catalog/limits.ts'
 import type { RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import {
@@ -52,6 +54,7 @@ export type WantedModel = Readonly<{
   aliases: readonly ModelName[]
   strategy: RoutingStrategy | null
   region: string | null
+  limits: Limits | null
 }>
 
 export type ModelCommand =
@@ -65,6 +68,7 @@ export type ModelCommand =
       }>)
   | (Expecting & Readonly<{ type: 'SetStrategy'; name: ModelName; strategy: RoutingStrategy }>)
   | (Expecting & Readonly<{ type: 'SetRegion'; name: ModelName; region: string | null }>)
+  | (Expecting & Readonly<{ type: 'SetLimits'; name: ModelName; limits: Limits }>)
   | (Expecting & Readonly<{ type: 'AddAlias' | 'RemoveAlias'; name: ModelName; alias: ModelName }>)
   | (Expecting & Readonly<{ type: 'RetireModel'; name: ModelName }>)
 
@@ -76,10 +80,12 @@ export type KeyCommand =
       digest: string
       prefix: string
       expiresAt: number | null
+      terms: KeyTerms
     }>
   | (Expecting &
       Readonly<{ type: 'RotateKey'; id: KeyId; digest: string; prefix: string; overlapUntil: number }>)
   | (Expecting & Readonly<{ type: 'SetKeyExpiry'; id: KeyId; expiresAt: number | null }>)
+  | (Expecting & Readonly<{ type: 'SetKeyTerms'; id: KeyId; terms: Partial<KeyTerms> }>)
   | (Expecting & Readonly<{ type: 'SuspendKey' | 'ResumeKey' | 'RevokeKey'; id: KeyId }>)
 
 /** What the environment and the file say should be; see `bootstrap/`. */
@@ -90,7 +96,13 @@ export type DeclaredState = Readonly<{
     credentials: readonly NewCredential[]
   }>[]
   models: readonly WantedModel[]
-  keys: readonly Readonly<{ id: KeyId; name: string; digest: string; prefix: string }>[]
+  keys: readonly Readonly<{
+    id: KeyId
+    name: string
+    digest: string
+    prefix: string
+    terms: KeyTerms
+  }>[]
 }>
 
 export type SystemCommand =
@@ -140,6 +152,7 @@ export function streamOf(command: Command): StreamId {
     case 'SetWeights':
     case 'SetStrategy':
     case 'SetRegion':
+    case 'SetLimits':
     case 'AddAlias':
     case 'RemoveAlias':
     case 'RetireModel':
@@ -147,6 +160,7 @@ export function streamOf(command: Command): StreamId {
     case 'IssueKey':
     case 'RotateKey':
     case 'SetKeyExpiry':
+    case 'SetKeyTerms':
     case 'SuspendKey':
     case 'ResumeKey':
     case 'RevokeKey':

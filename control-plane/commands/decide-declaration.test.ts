@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
 import { clientKeyStream, keyId, modelName, type ProviderId } from '#contracts/ids.ts'
 import {
   accepted,
@@ -38,8 +39,15 @@ const model = (name: string, targets = [target('openai')], aliases: readonly str
   aliases: aliases.map(modelName),
   strategy: null,
   region: null,
+  limits: null,
 })
-const key = (id = 'key_1') => ({ id: keyId(id), name: 'ci', digest: DIGEST, prefix: 'sk-ap-12' })
+const key = (id = 'key_1') => ({
+  id: keyId(id),
+  name: 'ci',
+  digest: DIGEST,
+  prefix: 'sk-ap-12',
+  terms: PLAIN_TERMS,
+})
 
 /** Types and streams of what a declaration leads to. */
 const events = (catalog: Catalog, state: Partial<DeclaredState>): readonly string[] =>
@@ -88,7 +96,7 @@ describe('a declaration', () => {
     expect(events(mixed, {})).toEqual([
       'LogicalModelRetired model-fast',
       'ProviderRemoved provider-openai',
-      'ClientKeyRevoked clientkey-key_1',
+      'ClientKeySuspended clientkey-key_1',
     ])
   })
 
@@ -224,16 +232,53 @@ describe('the credentials of a declared provider', () => {
 })
 
 describe('a declared key', () => {
+  const without = declare({ ...whole, keys: [] })
+  const gone = next(declared, accepted(decide(declared, without)))
+  const SUSPEND = { type: 'SuspendKey', id: KEY } as const
+
   test('that was revoked stays so, and is not written again', () => {
     const revoked = next(declared, [{ type: 'ClientKeyRevoked', stream: clientKeyStream(KEY), body: {} }])
     expect(events(revoked, whole)).toEqual([])
-    const gone = next(declared, accepted(decide(declared, declare({ ...whole, keys: [] }))))
-    expect(gone.keys.get(KEY)?.state).toBe('revoked')
-    expect(events(gone, whole)).toEqual([])
+    expect(outcome(decide(revoked, without))).toEqual([])
+    expect(revoked.keys.get(KEY)?.state).toBe('revoked')
   })
 
   test('keeps its suspension', () => {
-    const suspended = after(declare(whole), { type: 'SuspendKey', id: KEY, expectedVersion: 1 })
+    const suspended = after(declare(whole), { ...SUSPEND, expectedVersion: 1 })
     expect(events(suspended, whole)).toEqual([])
+  })
+
+  test('that is declared no more is suspended once, and works again when it is declared again', () => {
+    expect(gone.keys.get(KEY)).toMatchObject({ state: 'suspended', undeclared: true })
+    expect(outcome(decide(gone, without))).toEqual([])
+    const back = next(gone, accepted(decide(gone, declare(whole))))
+    expect(back.keys.get(KEY)).toMatchObject({ state: 'active', undeclared: false })
+    expect(events(back, whole)).toEqual([])
+  })
+
+  test('that somebody suspended or revoked while it was gone stays so when it is declared again', () => {
+    const versions = { expectedVersion: gone.keys.get(KEY)?.version ?? 0 }
+    const suspended = next(gone, accepted(decide(gone, { ...SUSPEND, ...versions })))
+    expect(suspended.keys.get(KEY)).toMatchObject({ state: 'suspended', undeclared: false })
+    expect(events(suspended, whole)).toEqual([])
+    const revoked = next(gone, accepted(decide(gone, { type: 'RevokeKey', id: KEY, ...versions })))
+    expect(events(revoked, whole)).toEqual([])
+    expect(revoked.keys.get(KEY)?.state).toBe('revoked')
+  })
+
+  test('is given the terms that are declared, and set back to them', () => {
+    const terms = { ...PLAIN_TERMS, scopes: { models: ['fast'] }, limits: { concurrency: 2 } }
+    const strict = { ...whole, keys: [{ ...key(), terms }] }
+    expect(events(declared, strict)).toEqual([
+      'ClientKeyScopesSet clientkey-key_1',
+      'ClientKeyLimitsSet clientkey-key_1',
+    ])
+    const set = next(declared, accepted(decide(declared, declare(strict))))
+    expect(events(set, strict)).toEqual([])
+    const version = set.keys.get(KEY)?.version ?? 0
+    const change = { type: 'SetKeyTerms', id: KEY, terms: { scopes: {} }, expectedVersion: version } as const
+    expect(events(next(set, accepted(decide(set, change))), strict)).toEqual([
+      'ClientKeyScopesSet clientkey-key_1',
+    ])
   })
 })

@@ -5,13 +5,22 @@
  * even when a declaration uses its name. Enabling, disabling and draining are not declared, so they stay.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { termsOf } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { Provider } from '#contracts/catalog/provider.ts'
 import { clientKeyStream, modelStream, providerStream, type ModelName } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import type { DeclaredState, WantedModel } from './command.ts'
 import type { Decision } from './decide.ts'
-import { created, regionChanged, strategyChanged, targetIssues, targetsChanged } from './decide-model.ts'
+import { issued, termsChanged } from './decide-key.ts'
+import {
+  created,
+  limitsChanged,
+  regionChanged,
+  strategyChanged,
+  targetIssues,
+  targetsChanged,
+} from './decide-model.ts'
 import {
   credentialAdded,
   definitionChanges,
@@ -111,15 +120,16 @@ function credentialChanges(
 }
 
 function modelEvents(catalog: Catalog, wanted: WantedModel): readonly CatalogEvent[] {
-  const { name, targets, aliases, strategy, region } = wanted
+  const { name, targets, aliases, strategy, region, limits } = wanted
   const known = catalog.models.get(name)
-  if (known === undefined) return [created('declared', wanted)]
+  if (known === undefined) return created('declared', wanted)
   if (known.origin !== 'declared') return []
   const stream = modelStream(name)
   return [
     ...targetsChanged(known, targets),
     ...strategyChanged(known, strategy ?? 'balanced'),
     ...regionChanged(known, region),
+    ...limitsChanged(known, limits ?? {}),
     ...aliases
       .filter((alias) => !known.aliases.includes(alias))
       .map((alias): CatalogEvent => ({ type: 'LogicalModelAliasAdded', stream, body: { alias } })),
@@ -159,16 +169,28 @@ function retiredProviders(
   }
 }
 
+/** A key that leaves the declaration only rests, so that a slip in a file can be mended by the file. */
 function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogEvent[] {
   const ids = new Set(declared.keys.map(({ id }) => id))
-  const issued = declared.keys.flatMap(({ id, name, digest, prefix }): CatalogEvent[] => {
-    // The id follows from the key itself. One that was revoked stays so, declared again or not.
-    if (catalog.keys.has(id)) return []
-    const body = { origin: 'declared' as const, name, digest, prefix, expiresAt: null }
-    return [{ type: 'ClientKeyIssued', stream: clientKeyStream(id), body }]
-  })
-  const revoked = [...catalog.keys.values()]
-    .filter(({ id, origin, state }) => origin === 'declared' && state !== 'revoked' && !ids.has(id))
-    .map(({ id }): CatalogEvent => ({ type: 'ClientKeyRevoked', stream: clientKeyStream(id), body: {} }))
-  return [...issued, ...revoked]
+  const gone = [...catalog.keys.values()]
+    .filter(({ id, origin, state }) => origin === 'declared' && state === 'active' && !ids.has(id))
+    .map(({ id }): CatalogEvent => ({
+      type: 'ClientKeySuspended',
+      stream: clientKeyStream(id),
+      body: { undeclared: true },
+    }))
+  return [...declared.keys.flatMap((wanted) => declaredKey(catalog, wanted)), ...gone]
+}
+
+/** The id follows from the key itself. One that somebody suspended or revoked stays so, declared again or not. */
+function declaredKey(catalog: Catalog, wanted: DeclaredState['keys'][number]): readonly CatalogEvent[] {
+  const known = catalog.keys.get(wanted.id)
+  if (known === undefined) return issued('declared', { ...wanted, expiresAt: null })
+  if (known.origin !== 'declared' || known.state === 'revoked') return []
+  const stream = clientKeyStream(wanted.id)
+  const back: readonly CatalogEvent[] =
+    known.state === 'suspended' && known.undeclared === true
+      ? [{ type: 'ClientKeyResumed', stream, body: {} }]
+      : []
+  return [...back, ...termsChanged(wanted.id, termsOf(known), wanted.terms)]
 }

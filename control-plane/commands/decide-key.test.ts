@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
+import { PLAIN_TERMS, termsOf, type KeyTerms } from '#contracts/catalog/client-key.ts'
 import { clientKeyStream } from '#contracts/ids.ts'
-import { after, issueKey, KEY, OTHER_DIGEST, DIGEST, outcome } from '#test/control-plane/given.ts'
+import {
+  accepted,
+  after,
+  issueKey,
+  KEY,
+  next,
+  OTHER_DIGEST,
+  DIGEST,
+  outcome,
+} from '#test/control-plane/given.ts'
 import type { KeyCommand } from './command.ts'
 import { decide } from './decide.ts'
 
@@ -19,6 +29,7 @@ const revoked = after(issueKey, { type: 'RevokeKey', ...at(1) })
 const changes: readonly KeyCommand[] = [
   rotate,
   { type: 'SetKeyExpiry', ...at(1), expiresAt: 9_000 },
+  { type: 'SetKeyTerms', ...at(1), terms: { owner: 'search' } },
   { type: 'SuspendKey', ...at(1) },
   { type: 'ResumeKey', ...at(1) },
   { type: 'RevokeKey', ...at(1) },
@@ -33,6 +44,26 @@ describe('issuing a key', () => {
         body: { origin: 'api', name: 'team', digest: DIGEST, prefix: 'sk-ap-12', expiresAt: null },
       },
     ])
+  })
+
+  test('writes only those of its terms that are not the usual ones', () => {
+    const terms = {
+      scopes: { models: ['fast'], endpoints: ['chat' as const] },
+      limits: { requestsPerMinute: 60 },
+      owner: 'search',
+      tags: ['prod'],
+      keepContext: false,
+    }
+    const given = { ...issueKey, terms } as Extract<KeyCommand, { type: 'IssueKey' }>
+    const events = accepted(decide(after(), given))
+    expect(events.map(({ type }) => type)).toEqual([
+      'ClientKeyIssued',
+      'ClientKeyScopesSet',
+      'ClientKeyLimitsSet',
+      'ClientKeyOwnerSet',
+      'ClientKeyContextSet',
+    ])
+    expect(termsOf(next(after(), events).keys.get(KEY)!)).toEqual(terms)
   })
 
   test.each([
@@ -102,5 +133,17 @@ describe('a key', () => {
       { type: 'ClientKeyExpirySet', stream, body: { expiresAt: null } },
     ])
     expect(outcome(decide(active, set(null, 1)))).toEqual([])
+  })
+
+  test('gets each of its terms alone, and the one it has is written once', () => {
+    const set = (terms: Partial<KeyTerms>, expectedVersion: number) =>
+      ({ type: 'SetKeyTerms', ...at(expectedVersion), terms }) as const
+    const limited = after(issueKey, set({ limits: { concurrency: 3 } }, 1))
+    expect(outcome(decide(limited, set({ limits: { concurrency: 3 } }, 2)))).toEqual([])
+    expect(outcome(decide(limited, set({ tags: ['prod'] }, 2)))).toEqual([
+      { type: 'ClientKeyOwnerSet', stream, body: { owner: null, tags: ['prod'] } },
+    ])
+    const freed = after(issueKey, set({ limits: { concurrency: 3 } }, 1), set({ limits: {} }, 2))
+    expect(termsOf(freed.keys.get(KEY)!)).toEqual(PLAIN_TERMS)
   })
 })

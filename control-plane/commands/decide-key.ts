@@ -3,9 +3,12 @@
  *
  * Pure.
  */
+import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { ClientKey } from '#contracts/catalog/client-key.ts'
-import { clientKeyStream } from '#contracts/ids.ts'
+import { PLAIN_TERMS, termsOf, type ClientKey, type KeyTerms } from '#contracts/catalog/client-key.ts'
+import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import type { Origin } from '#contracts/catalog/provider.ts'
+import { clientKeyStream, type KeyId } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import type { KeyCommand } from './command.ts'
 import type { Decision } from './decide.ts'
@@ -14,10 +17,9 @@ import { invalid } from './rejection.ts'
 export function decideKey(catalog: Catalog, command: KeyCommand): Decision {
   const known = catalog.keys.get(command.id)
   if (command.type === 'IssueKey') {
-    const { id, name, digest, prefix, expiresAt } = command
+    const { id } = command
     if (known !== undefined) return err({ kind: 'exists', what: `key ${id}`, version: known.version })
-    const body = { origin: 'api' as const, name, digest, prefix, expiresAt }
-    return ok([{ type: 'ClientKeyIssued', stream: clientKeyStream(id), body }])
+    return ok(issued('api', command))
   }
   if (known === undefined) return err({ kind: 'not_found', what: `key ${command.id}` })
   const { expectedVersion: expected } = command
@@ -42,8 +44,15 @@ function change(key: ClientKey, command: Exclude<KeyCommand, { type: 'IssueKey' 
     case 'SetKeyExpiry':
       if (command.expiresAt === key.expiresAt) return ok([])
       return ok([{ type: 'ClientKeyExpirySet', stream, body: { expiresAt: command.expiresAt } }])
-    case 'SuspendKey':
-      return ok(key.state === 'suspended' ? [] : [{ type: 'ClientKeySuspended', stream, body: {} }])
+    case 'SetKeyTerms': {
+      const terms = termsOf(key)
+      return ok(termsChanged(key.id, terms, { ...terms, ...command.terms }))
+    }
+    case 'SuspendKey': {
+      // One that only left its declaration is now suspended by somebody: declaring it again does not help.
+      const isSo = key.state === 'suspended' && key.undeclared !== true
+      return ok(isSo ? [] : [{ type: 'ClientKeySuspended', stream, body: {} }])
+    }
     case 'ResumeKey':
       return ok(key.state === 'active' ? [] : [{ type: 'ClientKeyResumed', stream, body: {} }])
     case 'RevokeKey':
@@ -51,4 +60,37 @@ function change(key: ClientKey, command: Exclude<KeyCommand, { type: 'IssueKey' 
     default:
       return command satisfies never
   }
+}
+
+type NewKey = Readonly<{
+  id: KeyId
+  name: string
+  digest: string
+  prefix: string
+  expiresAt: number | null
+  terms: KeyTerms
+}>
+
+export function issued(
+  origin: Origin,
+  { id, name, digest, prefix, expiresAt, terms }: NewKey,
+): readonly CatalogEvent[] {
+  const body = { origin, name, digest, prefix, expiresAt }
+  const first: CatalogEvent = { type: 'ClientKeyIssued', stream: clientKeyStream(id), body }
+  return [first, ...termsChanged(id, PLAIN_TERMS, terms)]
+}
+
+export function termsChanged(id: KeyId, before: KeyTerms, wanted: KeyTerms): readonly CatalogEvent[] {
+  const stream = clientKeyStream(id)
+  const { scopes, limits, owner, tags, keepContext } = wanted
+  const events: CatalogEvent[] = []
+  if (canonical(before.scopes) !== canonical(scopes))
+    events.push({ type: 'ClientKeyScopesSet', stream, body: { scopes } })
+  if (canonical(before.limits) !== canonical(limits))
+    events.push({ type: 'ClientKeyLimitsSet', stream, body: { limits } })
+  if (before.owner !== owner || canonical(before.tags) !== canonical(tags))
+    events.push({ type: 'ClientKeyOwnerSet', stream, body: { owner, tags: [...tags] } })
+  if (before.keepContext !== keepContext)
+    events.push({ type: 'ClientKeyContextSet', stream, body: { keepContext } })
+  return events
 }

@@ -33,6 +33,7 @@ const creating = (
       aliases: [],
       strategy: null,
       region: null,
+      limits: null,
       ...more,
     }),
   )
@@ -219,6 +220,7 @@ describe('an alias', () => {
       aliases: [modelName('late')],
       strategy: null,
       region: null,
+      limits: null,
     } as const
     const both = after(...providers, createFast, slow)
     const refused = (message: string) => ({ kind: 'invalid', issues: [{ path: 'alias', message }] })
@@ -232,5 +234,20 @@ describe('an alias', () => {
       outcome(decide(created, { type: 'RemoveAlias', ...mine, alias: modelName(alias) }))
     expect(remove('quick')).toEqual([{ type: 'LogicalModelAliasRemoved', stream, body: { alias: 'quick' } }])
     expect(remove('swift')).toEqual([])
+  })
+})
+
+describe('limits of a model', () => {
+  const set = (limits: object, expectedVersion: number) =>
+    ({ type: 'SetLimits', name: FAST, limits, expectedVersion }) as const
+
+  test('come with it, are written once, and can be taken off', () => {
+    const limits = { requestsPerMinute: 60 }
+    const limited = after(...providers, { ...createFast, limits })
+    expect(limited.models.get(FAST)?.limits).toEqual(limits)
+    expect(outcome(decide(limited, set(limits, 2)))).toEqual([])
+    const freed = after(...providers, { ...createFast, limits }, set({}, 2))
+    expect(freed.models.get(FAST)?.limits).toEqual({})
+    expect(outcome(decide(freed, set({}, 3)))).toEqual([])
   })
 })

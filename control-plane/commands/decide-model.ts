@@ -7,6 +7,7 @@
 import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
+import type { Limits } from '#contracts/catalog/limits.ts'
 import type { LogicalModel, RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { Origin } from '#contracts/catalog/provider.ts'
 import { modelStream, type ModelName, type ProviderId } from '#contracts/ids.ts'
@@ -23,7 +24,7 @@ export function decideModel(catalog: Catalog, command: ModelCommand): Decision {
     if (known !== undefined) return err({ kind: 'exists', what: `model ${name}`, version: known.version })
     const owner = ownerOf(catalog, name)
     if (owner !== undefined) issues.unshift({ path: 'name', message: `is an alias of model ${owner}` })
-    return issues.length > 0 ? err({ kind: 'invalid', issues }) : ok([created('api', command)])
+    return issues.length > 0 ? err({ kind: 'invalid', issues }) : ok(created('api', command))
   }
   const found = expectModel(catalog, command.name, command.expectedVersion)
   return found.ok ? change(catalog, found.value, command) : found
@@ -47,6 +48,8 @@ function change(
       return ok(strategyChanged(model, command.strategy))
     case 'SetRegion':
       return ok(regionChanged(model, command.region))
+    case 'SetLimits':
+      return ok(limitsChanged(model, command.limits))
     case 'AddAlias': {
       const { alias } = command
       if (model.aliases.includes(alias)) return ok([])
@@ -99,20 +102,20 @@ function expectModel(catalog: Catalog, name: ModelName, expected: number): Resul
 
 export function created(
   origin: Origin,
-  { name, targets, aliases, strategy, region }: WantedModel,
-): CatalogEvent {
-  return {
-    type: 'LogicalModelCreated',
-    stream: modelStream(name),
-    body: {
-      name,
-      origin,
-      targets: [...targets],
-      aliases: [...aliases],
-      ...(strategy === null ? {} : { strategy }),
-      ...(region === null ? {} : { region }),
-    },
+  { name, targets, aliases, strategy, region, limits }: WantedModel,
+): readonly CatalogEvent[] {
+  const stream = modelStream(name)
+  const body = {
+    name,
+    origin,
+    targets: [...targets],
+    aliases: [...aliases],
+    ...(strategy === null ? {} : { strategy }),
+    ...(region === null ? {} : { region }),
   }
+  const limited: CatalogEvent[] =
+    limits === null ? [] : [{ type: 'LogicalModelLimitsSet', stream, body: { limits } }]
+  return [{ type: 'LogicalModelCreated', stream, body }, ...limited]
 }
 
 export function strategyChanged(model: LogicalModel, strategy: RoutingStrategy): readonly CatalogEvent[] {
@@ -123,6 +126,11 @@ export function strategyChanged(model: LogicalModel, strategy: RoutingStrategy):
 export function regionChanged(model: LogicalModel, region: string | null): readonly CatalogEvent[] {
   if ((model.region ?? null) === region) return []
   return [{ type: 'RegionPreferenceSet', stream: modelStream(model.name), body: { region } }]
+}
+
+export function limitsChanged(model: LogicalModel, limits: Limits): readonly CatalogEvent[] {
+  if (canonical(model.limits ?? {}) === canonical(limits)) return []
+  return [{ type: 'LogicalModelLimitsSet', stream: modelStream(model.name), body: { limits } }]
 }
 
 export function targetsChanged(

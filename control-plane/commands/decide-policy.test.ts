@@ -9,7 +9,7 @@ import { decide } from './decide.ts'
 const a = providerId('a')
 const fast = modelName('fast')
 const targets = [{ provider: a, model: 'm', weight: 1, tier: 0 }]
-const wanted: WantedModel = { name: fast, targets, aliases: [], strategy: null, region: null }
+const wanted: WantedModel = { name: fast, targets, aliases: [], strategy: null, region: null, limits: null }
 const definition = (more: Partial<ProviderDefinitionInput> = {}) =>
   ProviderDefinition.parse({ name: 'A', kind: 'openai', baseUrl: 'https://a.example/v1', ...more })
 

@@ -62,6 +62,7 @@ export function decide(catalog: Catalog, command: Command): Decision {
     case 'SetWeights':
     case 'SetStrategy':
     case 'SetRegion':
+    case 'SetLimits':
     case 'AddAlias':
     case 'RemoveAlias':
     case 'RetireModel':
@@ -69,6 +70,7 @@ export function decide(catalog: Catalog, command: Command): Decision {
     case 'IssueKey':
     case 'RotateKey':
     case 'SetKeyExpiry':
+    case 'SetKeyTerms':
     case 'SuspendKey':
     case 'ResumeKey':
     case 'RevokeKey':

@@ -233,6 +233,7 @@ describe('the ledger', () => {
         aliases: [],
         strategy: null,
         region: null,
+        limits: null,
       }),
     )
     await other.catchUp()

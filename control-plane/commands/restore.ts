@@ -6,7 +6,7 @@
  */
 import { canonical, type Json } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { ClientKey } from '#contracts/catalog/client-key.ts'
+import { termsOf, type ClientKey } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { LogicalModel } from '#contracts/catalog/model.ts'
 import type { Credential, Provider, ProviderState } from '#contracts/catalog/provider.ts'
@@ -21,7 +21,8 @@ import {
   splitStream,
   type StreamId,
 } from '#contracts/ids.ts'
-import { created, regionChanged, strategyChanged, targetsChanged } from './decide-model.ts'
+import { termsChanged } from './decide-key.ts'
+import { created, limitsChanged, regionChanged, strategyChanged, targetsChanged } from './decide-model.ts'
 import { definitionChanges, plainEvents } from './decide-provider.ts'
 
 /** An entity as it is or should be again; null: not there. */
@@ -53,13 +54,14 @@ function contentOf(wanted: Content): Json {
     return { ...content, definition: { ...definition, dialects, capabilities } }
   }
   if (wanted.kind === 'model') {
-    const { strategy = 'balanced', region = null } = wanted.entity
-    return { ...content, strategy, region }
+    const { strategy = 'balanced', region = null, limits = {} } = wanted.entity
+    return { ...content, strategy, region, limits }
   }
   // A revoked key is as gone as a key can be. An overlap that ended before time began was none.
   if (wanted.entity.state === 'revoked') return null
-  const { previous } = wanted.entity
-  return { ...content, previous: previous?.overlapUntil === 0 ? null : previous }
+  const { previous, undeclared = false } = wanted.entity
+  const terms = termsOf(wanted.entity)
+  return { ...content, ...terms, undeclared, previous: previous?.overlapUntil === 0 ? null : previous }
 }
 
 /** @returns events that lead from one content to another of the same stream. */
@@ -140,9 +142,9 @@ function restoreModel(now: LogicalModel | null, wanted: LogicalModel | null): re
     if (now === null) return []
     return [{ type: 'LogicalModelRetired', stream: modelStream(now.name), body: {} }]
   }
-  const { name, origin, targets, aliases, strategy = null, region = null } = wanted
+  const { name, origin, targets, aliases, strategy = null, region = null, limits = null } = wanted
   if (now === null || now.origin !== origin)
-    return [created(origin, { name, targets, aliases, strategy, region })]
+    return created(origin, { name, targets, aliases, strategy, region, limits })
   const stream = modelStream(name)
   const differs = aliases.findIndex((alias, at) => alias !== now.aliases[at])
   const again = differs === -1 ? [] : aliases.slice(differs)
@@ -150,6 +152,7 @@ function restoreModel(now: LogicalModel | null, wanted: LogicalModel | null): re
     ...targetsChanged(now, targets),
     ...strategyChanged(now, strategy ?? 'balanced'),
     ...regionChanged(now, region),
+    ...limitsChanged(now, limits ?? {}),
     ...now.aliases
       .filter((alias) => !aliases.includes(alias))
       .map((alias): CatalogEvent => ({ type: 'LogicalModelAliasRemoved', stream, body: { alias } })),
@@ -166,11 +169,15 @@ function restoreKey(now: ClientKey | null, wanted: ClientKey | null): readonly C
   const events: CatalogEvent[] = [...rotationRestored(stream, now, wanted)]
   if (now.expiresAt !== wanted.expiresAt)
     events.push({ type: 'ClientKeyExpirySet', stream, body: { expiresAt: wanted.expiresAt } })
-  if (now.state !== wanted.state) {
-    const type = wanted.state === 'active' ? 'ClientKeyResumed' : 'ClientKeySuspended'
-    events.push({ type, stream, body: {} })
-  }
+  events.push(...termsChanged(now.id, termsOf(now), termsOf(wanted)), ...restState(stream, now, wanted))
   return events
+}
+
+function restState(stream: StreamId, now: ClientKey, wanted: ClientKey): readonly CatalogEvent[] {
+  const isUndeclared = wanted.undeclared === true
+  if (now.state === wanted.state && (now.undeclared === true) === isUndeclared) return []
+  if (wanted.state === 'active') return [{ type: 'ClientKeyResumed', stream, body: {} }]
+  return [{ type: 'ClientKeySuspended', stream, body: isUndeclared ? { undeclared: true } : {} }]
 }
 
 /** Rotated back. The key that was honoured beside it, if there was one, is first made the current one. */

@@ -11,9 +11,11 @@ import { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import { providerId } from '#contracts/ids.ts'
 import { systemClock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
-import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
+import { startDataPlane, type DataPlanePorts, type RunningDataPlane } from '#data-plane/app.ts'
 import type { DataPlaneConfig } from '#data-plane/config.ts'
+import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
+import { MemoryContextStore } from '#data-plane/sessions/context-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { startProber } from '#prober/app.ts'
 import { ProbeSender } from '#prober/probe/send.ts'
@@ -55,8 +57,7 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
     await startDataPlane(config.dataPlane, {
       bus: stack.use(broker.connect()),
       link,
-      sessions: stack.use(new MemorySessionStore()),
-      notes: stack.use(new MemoryNotes()),
+      ...memoryStores(stack, config.dataPlane),
       clock,
       random,
       logger: logger.child({ plane: 'data' }),
@@ -101,6 +102,19 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   const isSimulated = controlPlane.ledger.catalog.providers.has(providerId(SIMULATED_PROVIDER))
   const running = stack.move()
   return { controlPlane, dataPlane, isSimulated, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** What nodes share, where there is one of them. */
+function memoryStores(
+  stack: AsyncDisposableStack,
+  { context }: DataPlaneConfig,
+): Pick<DataPlanePorts, 'sessions' | 'notes' | 'limits' | 'context'> {
+  return {
+    sessions: stack.use(new MemorySessionStore()),
+    notes: stack.use(new MemoryNotes()),
+    limits: stack.use(new MemoryLimitCounters(systemClock)),
+    context: context === null ? null : stack.use(new MemoryContextStore(context)),
+  }
 }
 
 /** Providers made through the API: whoever has one needs no simulation. */

@@ -2,6 +2,7 @@
  * A client key for an installation that has none, so that the first request can be made at once.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
 import { keyId } from '#contracts/ids.ts'
 import { clientKeyDigest, type MasterKey } from '#contracts/security/master-key.ts'
 import { Secret } from '#contracts/security/secret.ts'
@@ -15,7 +16,15 @@ export async function issueFirstKey(ledger: Ledger, masterKey: MasterKey): Promi
   const id = keyId(`key_${randomBytes(9).toString('base64url')}`)
   const digest = clientKeyDigest(masterKey.pepper, token)
   const result = await ledger.execute({
-    command: { type: 'IssueKey', id, name: 'first key', digest, prefix: keyPrefix(token), expiresAt: null },
+    command: {
+      type: 'IssueKey',
+      id,
+      name: 'first key',
+      digest,
+      prefix: keyPrefix(token),
+      expiresAt: null,
+      terms: PLAIN_TERMS,
+    },
     commandId: randomUUID(),
     requestHash: digest,
     actor: { kind: 'system', id: 'start' },

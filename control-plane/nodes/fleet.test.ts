@@ -128,6 +128,22 @@ describe('how long commits travel', () => {
     expect(fleet.propagation.quantile(0.5)).toBeCloseTo(20, 0)
   })
 
+  test('is told apart for what takes client keys out of use', () => {
+    fleet.onReport(at(8))
+    fleet.propagation.heard([{ commit: 9, events: [{ type: 'ClientKeyIssued' }] }])
+    clock.advance(100)
+    fleet.onReport(at(9))
+    expect(fleet.propagation.refusalQuantile(1)).toBeNull()
+    fleet.propagation.heard([
+      { commit: 10, events: [{ type: 'RouteTargetsSet' }, { type: 'ClientKeyRevoked' }] },
+      { commit: 11, events: [{ type: 'ClientKeySuspended' }] },
+    ])
+    clock.advance(5)
+    fleet.onReport(at(11))
+    expect(fleet.propagation.refusalQuantile(1)).toBeCloseTo(5, 0)
+    expect(fleet.propagation.count).toBe(3)
+  })
+
   test('leaves out what was decided before a node served anything', () => {
     fleet.propagation.committed(1)
     clock.advance(60_000)

@@ -10,19 +10,35 @@ import type { Clock } from '#contracts/process/clock.ts'
 /** Commits whose time is remembered: a node further behind is not measured. */
 const REMEMBERED = 10_000
 
+type Wire = Readonly<{ commit: number; events: readonly Readonly<{ type: string }>[] }>
+
 export class Propagation {
   readonly #clock: Clock
   /** Monotonic milliseconds, by commit. */
   readonly #committedAt = new Map<number, number>()
   readonly #counts: Counts = newCounts()
+  /** Of them, those that took a client key out of use: how long it may still be used. */
+  readonly #refusing = new Set<number>()
+  readonly #refusals: Counts = newCounts()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  committed(commit: number): void {
+  heard(wires: readonly Wire[]): void {
+    for (const { commit, events } of wires)
+      this.committed(
+        commit,
+        events.some(({ type }) => REFUSING.has(type)),
+      )
+  }
+
+  /** @param refuses it takes a client key out of use. */
+  committed(commit: number, refuses = false): void {
     this.#committedAt.set(commit, this.#clock.monotonic())
     this.#committedAt.delete(commit - REMEMBERED)
+    if (refuses) this.#refusing.add(commit)
+    this.#refusing.delete(commit - REMEMBERED)
   }
 
   /** A node now serves the commits after `from` up to `to`. */
@@ -30,7 +46,9 @@ export class Propagation {
     const now = this.#clock.monotonic()
     for (let commit = Math.max(from + 1, to - REMEMBERED); commit <= to; commit++) {
       const at = this.#committedAt.get(commit)
-      if (at !== undefined) record(this.#counts, now - at)
+      if (at === undefined) continue
+      record(this.#counts, now - at)
+      if (this.#refusing.has(commit)) record(this.#refusals, now - at)
     }
   }
 
@@ -43,4 +61,11 @@ export class Propagation {
   quantile(share: number): number | null {
     return percentile(this.#counts, share)
   }
+
+  /** Of commits that took a client key out of use alone. */
+  refusalQuantile(share: number): number | null {
+    return percentile(this.#refusals, share)
+  }
 }
+
+const REFUSING: ReadonlySet<string> = new Set(['ClientKeySuspended', 'ClientKeyRevoked'])

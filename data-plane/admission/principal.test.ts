@@ -62,11 +62,12 @@ describe('the credential of a request', () => {
 
 const PEPPER = 'pepper'
 const NOW = 1_000
+const FREE = { scope: null, limits: null, keepContext: true } as const
 
 function snapshot(keys: Readonly<Record<string, Partial<Principal>>>): RoutingSnapshot {
   const principals = Object.entries(keys).map(([token, over]): [string, Principal] => [
     clientKeyDigest(PEPPER, token),
-    { keyId: keyId(`key_${token}`), state: 'active', expiresAt: Infinity, ...over },
+    { keyId: keyId(`key_${token}`), state: 'active', expiresAt: Infinity, ...FREE, ...over },
   ])
   const rest = { commit: 1, epoch: 1, digest: '', routes: new Map(), providers: new Map(), nacks: [] }
   return {

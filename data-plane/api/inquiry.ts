@@ -3,10 +3,13 @@
  * a deployment. The kinds of calls (`calls/`) make it; the path of a request (`serve.ts`) asks it.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Problem } from '#contracts/errors.ts'
 import type { Result } from '#contracts/result.ts'
 import type { CredentialId, KeyId } from '#contracts/ids.ts'
+import type { Level } from '../admission/counters.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
+import type { DialectName } from '../dialects/canonical/request.ts'
 import type { Notes } from '../notes/notes.ts'
 import type { Deployment } from '../routing/snapshot.ts'
 import type { Prepared } from '../upstream/attempt.ts'
@@ -66,10 +69,19 @@ export type Tongue = Readonly<{
   keepAlive: string
   /** The request's id under the names this client's SDK reads, beside our own. */
   idHeaders: (requestId: string) => readonly string[]
+  /** Our limits, as this client's SDK reads them. `now`: epoch milliseconds. */
+  limitHeaders: (levels: readonly Level[], now: number) => readonly string[]
 }>
+
+/** Whose words a conversation is in. */
+export type Conversation = Readonly<{ dialect: DialectName; framing: 'sse' | 'json-array' }>
 
 /** One address of the client API. */
 export type Call = Readonly<{
   tongue: Tongue
+  /** What a key must be allowed to use. */
+  endpoint: ClientEndpoint
+  /** Of calls that make a model answer; the others say nothing that is kept. */
+  conversation?: Conversation
   read: (arrival: Arrival) => Result<Inquiry, Problem>
 }>

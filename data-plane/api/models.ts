@@ -7,6 +7,7 @@ import type { Problem } from '#contracts/errors.ts'
 import { sha256 } from '#contracts/commit/hash.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { readCredential } from '../admission/principal.ts'
+import { modelsFor } from '../admission/scope.ts'
 import { openaiModel } from '../routing/model-list.ts'
 import type { ModelEntry, ModelList } from '../routing/snapshot.ts'
 import { anthropicModel, anthropicPage, geminiModel, geminiPage, liteLlmInfo } from './model-shapes.ts'
@@ -111,5 +112,5 @@ function visible(
   const credential = readCredential(request)
   if (!credential.ok) return credential
   const principal = authenticator.authenticate(snapshot, credential.value, clock.now())
-  return principal.ok ? ok(snapshot.models) : principal
+  return principal.ok ? ok(modelsFor(principal.value, snapshot)) : principal
 }

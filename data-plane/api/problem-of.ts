@@ -5,6 +5,7 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import type { Failure } from '../upstream/classify.ts'
+import type { PlanResult } from '../upstream/failover.ts'
 
 /** When a throttling upstream did not say how long, in milliseconds. */
 const WAIT_MS = 5_000
@@ -33,6 +34,22 @@ export function problemOf(failures: readonly Failure[]): Problem {
   const invalid = of('invalid')
   if (invalid !== undefined) return invalid.problem ?? { code: 'invalid_value', ...words(invalid) }
   return { code: 'upstream_refused' }
+}
+
+/** When nobody was asked and nobody can say how long that will be so, in milliseconds. */
+const UNASKED_MS = 1_000
+
+/** Nobody was asked: all are at their limits, which pass, or none is in use. */
+export function unasked(refusal: Extract<PlanResult, { kind: 'exhausted' }>['refusal']): Problem {
+  const retryAfterMs = refusal?.waitMs ?? UNASKED_MS
+  switch (refusal?.why) {
+    case 'limited':
+      return { code: 'rate_limit_exceeded', retryAfterMs }
+    case 'busy':
+      return { code: 'upstream_overloaded', retryAfterMs }
+    default:
+      return { code: 'no_candidates', retryAfterMs }
+  }
 }
 
 const words = ({ message }: Failure): { message?: string } => (message === null ? {} : { message })

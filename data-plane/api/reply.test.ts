@@ -136,7 +136,7 @@ describe('a stream that says nothing', () => {
     vi.advanceTimersByTime(15_000)
     reply.fail({ code: 'upstream_error' })
     expect((await answer).headers['content-type']).toBe('application/json; charset=utf-8')
-    expect(JSON.parse(await text(await answer))).toMatchObject([{ error: { code: 502 } }])
+    expect(JSON.parse(await text(await answer))).toMatchObject([{ error: { code: 500 } }])
   })
 
   test('tells a refusal of the upstream as an event, in its words', async () => {

@@ -29,6 +29,10 @@ export class Reply implements Downstream {
   #gone = false
   #status = 0
   #isStream = false
+  #bytes = 0
+  #provider: string | null = null
+  #listener: ((chunk: Buffer) => void) | null = null
+  #onClosed: ((isWhole: boolean) => void) | null = null
 
   /** @param tongue how errors are told. */
   constructor(response: ServerResponse, requestId: string, tongue: Tongue) {
@@ -37,6 +41,7 @@ export class Reply implements Downstream {
     this.#tongue = tongue
     response.once('close', () => {
       clearInterval(this.#keepAlive)
+      this.#onClosed?.(response.writableFinished)
       if (response.writableFinished) return
       this.#gone = true
       this.#onGone?.()
@@ -58,19 +63,46 @@ export class Reply implements Downstream {
 
   begin(head: AnswerHead): void {
     clearInterval(this.#keepAlive)
+    this.#provider = head.deployment.provider
     const ours = this.#describe(head) // asked in any case: it also settles where a session is
     if (this.#status !== 0) return // told early, to keep the stream alive
     const length = head.length === null ? STREAM_HEADERS : ['content-length', String(head.length)]
     this.#head(head.status, ['content-type', head.contentType, ...length, ...ours, ...head.passed])
   }
 
+  /** Who answered; null: nobody yet. */
+  get provider(): string | null {
+    return this.#provider
+  }
+
+  /** @param listener told every piece of the answer, errors told in its place included. */
+  listen(listener: (chunk: Buffer) => void): void {
+    this.#listener = listener
+  }
+
+  /** @param listener told once, when nothing more will be: did the client get all that was told? */
+  onClosed(listener: (isWhole: boolean) => void): void {
+    this.#onClosed = listener
+  }
+
+  /** Of answers told so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   write(chunk: Buffer): boolean {
+    this.#bytes += chunk.length
+    this.#listener?.(chunk)
     return this.#response.write(chunk)
   }
 
   end(last: Buffer | null): void {
     if (last === null) this.#response.end()
-    else this.#response.end(last)
+    else {
+      this.#bytes += last.length
+      this.#listener?.(last)
+      this.#response.end(last)
+    }
     this.#limitStall()
   }
 

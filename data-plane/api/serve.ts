@@ -2,19 +2,21 @@
  * The path of an inference request: who is calling, what for, who could serve it, in which order, and the
  * answer. Everything before the first attempt is synchronous and in memory, unless a session is named.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
-import { err, ok, type Result } from '#contracts/result.ts'
+import type { Result } from '#contracts/result.ts'
+import type { Limited, Limiter, Permit } from '../admission/limiter.ts'
 import { readCredential, type Authenticator } from '../admission/principal.ts'
+import { endpointRefusal, withinScope } from '../admission/scope.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { Notes } from '../notes/notes.ts'
 import { diceOf } from '../routing/dice.ts'
 import type { Pick } from '../routing/rank/pick.ts'
-import { resolveModel } from '../routing/resolve.ts'
 import type { Lane, Principal, Route, RoutingSnapshot } from '../routing/snapshot.ts'
+import type { ContextStore } from '../sessions/context.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import type { SnapshotHolder } from '../sync/holder.ts'
 import type { AnswerHead } from '../upstream/downstream.ts'
@@ -23,22 +25,19 @@ import type { Health } from '../upstream/health/health.ts'
 import type { Pools } from '../upstream/pools.ts'
 import { Account, type RequestRecord } from '../usage/account.ts'
 import { readBody } from './body.ts'
-import { findOwner } from './calls/owners.ts'
-import type { Call, Inquiry, LocalAnswer } from './inquiry.ts'
-import { problemOf } from './problem-of.ts'
-import { Reply } from './reply.ts'
-import {
-  findSession,
-  preferenceOf,
-  requiredSession,
-  sessionId,
-  settleSession,
-  type Session,
-} from './session.ts'
+import type { ContextRecorder } from './context.ts'
+import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/route.ts'
+import type { Call, Inquiry, LocalAnswer, Tongue } from './inquiry.ts'
+import { problemOf, unasked } from './problem-of.ts'
+import { Reply, type HeaderList } from './reply.ts'
+import { findSession, preferenceOf, sessionId, settleSession, type Session } from './session.ts'
 
 export type InferencePorts = Readonly<{
   holder: SnapshotHolder
   authenticator: Authenticator
+  limiter: Limiter
+  /** Null: nothing that is said is kept. */
+  context: Readonly<{ store: ContextStore; recorder: ContextRecorder }> | null
   health: Health
   pools: Pools
   sessions: SessionStore
@@ -64,22 +63,38 @@ export type InferencePorts = Readonly<{
   onSettled: (status: number) => void
 }>
 
-/** Everything of one request that its steps need. */
-type Exchange = Readonly<{
+/** What is known of a request when it may be let in. */
+type Asked = Readonly<{
   reply: Reply
   requestId: string
   snapshot: RoutingSnapshot
   principal: Principal
   inquiry: Inquiry
   route: Route
-  session: Session | null
-  seed: number
+  /** Where it has to go, because state of it is kept there. */
+  owned: Session | null
   /** Length of the request's body. */
   bytes: number
-  /** The first choice made for it, once there is one. */
-  choice: { first: Pick | null }
   account: Account
 }>
+
+/** How it was let in. */
+type Admitted = Readonly<{
+  /** Null: nothing limits it. */
+  permit: Permit | null
+  /** Where its limits stand, as headers. */
+  limits: HeaderList
+}>
+
+/** Everything of one request that its steps need. */
+type Exchange = Asked &
+  Admitted &
+  Readonly<{
+    session: Session | null
+    seed: number
+    /** The first choice made for it, once there is one. */
+    choice: { first: Pick | null }
+  }>
 
 /** nginx's status for "the client closed the connection": for our own books, never sent. */
 const CLIENT_LEFT = 499
@@ -116,11 +131,11 @@ async function serve(
   const requestId = account.id
   const snapshot = ports.holder.current
   if (snapshot === null) return { code: 'not_ready' }
-  const credential = readCredential(request)
-  if (!credential.ok) return credential.error
-  const principal = ports.authenticator.authenticate(snapshot, credential.value, ports.clock.now())
+  const principal = identify(ports, snapshot, request)
   if (!principal.ok) return principal.error
   account.calledBy(principal.value, snapshot.commit)
+  const refusal = endpointRefusal(principal.value, call.endpoint)
+  if (refusal !== null) return refusal
   const body = await readBody(request, ports.bodyLimit)
   if (!body.ok) return body.error
   const { headers } = request
@@ -139,31 +154,85 @@ async function serve(
   const found =
     inquiry.value.owner === null
       ? withoutOwner(routeByName(snapshot, inquiry.value.model))
-      : await routeToOwner(ports, snapshot, principal.value, inquiry.value)
-  if (!found.ok) return found.error
-  const { route, owned } = found.value
+      : await routeToOwner(ports.notes, snapshot, principal.value, inquiry.value)
+  const allowed = withinScope(principal.value, inquiry.value.model, found)
+  if (!allowed.ok) return allowed.error
+  const { route, owned } = allowed.value
   const deployments = route.candidates.map(({ deployment }) => deployment)
   const local = inquiry.value.answerLocally?.(deployments) ?? null
   if (local !== null) return tellLocally(reply, snapshot, local)
-  const recalled = inquiry.value.recall(deployments)
-  if (recalled !== null) await recalled
-  const named = sessionId(headers)
-  const scope = { key: principal.value.keyId, model: route.model }
-  const own =
-    named === null || owned !== null ? owned : await findSession(ports.sessions, { ...scope, session: named })
-  const exchange = {
+  const { model, stream } = inquiry.value
+  const said = { requestId, principal: principal.value, headers, body: body.value, model, stream }
+  ports.context?.recorder.watch(reply, { ...said, conversation: call.conversation })
+  const bytes = body.value.length
+  const asked = {
     reply,
     requestId,
     snapshot,
     principal: principal.value,
     inquiry: inquiry.value,
     route,
-    session: own,
+    owned,
+    bytes,
+    account,
   }
-  const bytes = body.value.length
+  const admission = ports.limiter.admit({ id: requestId, ...asked })
+  return admission === null
+    ? proceed(ports, { ...asked, permit: null, limits: [] }, headers)
+    : enter(ports, call.tongue, asked, headers, await admission)
+}
+
+function identify(
+  { authenticator, clock }: InferencePorts,
+  snapshot: RoutingSnapshot,
+  request: IncomingMessage,
+): Result<Principal, Problem> {
+  const credential = readCredential(request)
+  return credential.ok ? authenticator.authenticate(snapshot, credential.value, clock.now()) : credential
+}
+
+/** Serves what was let in and counts what it cost; tells what was not when to come back. */
+async function enter(
+  ports: InferencePorts,
+  tongue: Tongue,
+  asked: Asked,
+  headers: IncomingHttpHeaders,
+  admission: Result<Permit, Limited>,
+): Promise<Problem | null> {
+  const { reply, snapshot, inquiry } = asked
+  const { levels } = admission.ok ? admission.value : admission.error
+  const limits = tongue.limitHeaders(levels, ports.clock.now())
+  if (!admission.ok) {
+    reply.fail(admission.error.problem, [names.COMMIT, String(snapshot.commit), ...limits])
+    return null
+  }
+  const permit = admission.value
+  let isServed = false
+  try {
+    const problem = await proceed(ports, { ...asked, permit, limits }, headers)
+    isServed = problem === null && reply.status < 400
+    return problem
+  } finally {
+    if (!isServed) permit.onUsage(0, 0) // a refusal costs nothing
+    permit.end(reply.bytes, inquiry.stream)
+  }
+}
+
+async function proceed(
+  ports: InferencePorts,
+  asked: Asked & Admitted,
+  headers: IncomingHttpHeaders,
+): Promise<Problem | null> {
+  const { inquiry, route, principal, owned, account } = asked
+  const recalled = inquiry.recall(route.candidates.map(({ deployment }) => deployment))
+  if (recalled !== null) await recalled
+  const named = sessionId(headers)
+  const scope = { key: principal.keyId, model: route.model }
   const seed = ports.seed()
   account.routed(route.model, named, seed)
-  return run(ports, { ...exchange, seed, bytes, choice: { first: null }, account })
+  const session =
+    named === null || owned !== null ? owned : await findSession(ports.sessions, { ...scope, session: named })
+  return run(ports, { ...asked, session, seed, choice: { first: null } })
 }
 
 function tellLocally(
@@ -178,52 +247,13 @@ function tellLocally(
   return null
 }
 
-/** `owned`: where the request has to go, because state of it is kept there. */
-type OwnedRoute = Readonly<{ route: Route; owned: Session | null }>
-
-const withoutOwner = (route: Result<Route, Problem>): Result<OwnedRoute, Problem> =>
-  route.ok ? ok({ route: route.value, owned: null }) : route
-
-function routeByName(snapshot: RoutingSnapshot, model: string): Result<Route, Problem> {
-  const route = resolveModel(snapshot, model)
-  if (route !== null) return ok(route)
-  const message = `The model '${shortened(model)}' does not exist or no provider serves it.`
-  return err({ code: 'model_not_found', param: 'model', message })
-}
-
-/** Only the provider that keeps the response; where nobody knows which, a model's providers may still. */
-async function routeToOwner(
-  ports: InferencePorts,
-  snapshot: RoutingSnapshot,
-  { keyId }: Principal,
-  { model, owner }: Inquiry,
-): Promise<Result<OwnedRoute, Problem>> {
-  const id = owner ?? ''
-  const keeper = await findOwner(ports.notes, keyId, id)
-  if (keeper === null)
-    return model === '' ? err({ code: 'response_not_found' }) : withoutOwner(routeByName(snapshot, model))
-  const route = routeByName(snapshot, model === '' ? `${keeper.provider}/${keeper.model}` : model)
-  if (!route.ok) return model === '' ? err({ code: 'response_not_found' }) : route
-  const candidates = route.value.candidates.filter(
-    ({ deployment }) => deployment.provider === keeper.provider,
-  )
-  const exact = candidates.find(({ deployment }) => deployment.model === keeper.model) ?? candidates[0]
-  if (exact !== undefined) {
-    const scope = { key: keyId, model: route.value.model, session: id }
-    const owned = requiredSession(scope, exact.deployment.id, keeper.credential)
-    return ok({ route: { ...route.value, candidates }, owned })
-  }
-  const message = `The response '${shortened(id)}' is kept by a provider that does not serve this model.`
-  return err({ code: 'response_not_found', param: 'previous_response_id', message })
-}
-
 /** Bytes of a request body for a thousand tokens, about; nobody counts them ahead. */
 const BYTES_PER_KILOTOKEN = 4_000
 /** Images travel in the body, too, and cost no time by the byte. */
 const LARGEST_SIZE = 100
 
 async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const { reply, inquiry, route, session, seed, bytes, choice, account } = exchange
+  const { reply, inquiry, route, session, seed, bytes, choice, permit, account } = exchange
   let streamFirstMs: number | null = null
   reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, {
@@ -253,6 +283,8 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
     onAttempt: (record) => {
       account.attempted(record, streamFirstMs)
       ports.onAttempt(record, inquiry.stream)
+      if (record.spent === null) return
+      permit?.onUsage(record.spent.tokens.input, record.spent.tokens.output)
     },
   })
   if (isWorthALine(result)) logFailure(ports.logger, exchange, result)
@@ -264,7 +296,7 @@ function answerHeaders(
   exchange: Exchange,
   { deployment, lane, attempt, warnings }: AnswerHead,
 ): string[] {
-  const { snapshot, session, choice, inquiry } = exchange
+  const { snapshot, session, choice, limits, inquiry } = exchange
   inquiry.onAnswering?.(deployment, lane.credential)
   const headers = [
     names.PROVIDER,
@@ -275,6 +307,7 @@ function answerHeaders(
     String(attempt),
     names.COMMIT,
     String(snapshot.commit),
+    ...limits,
   ]
   if (warnings.length > 0) headers.push(names.WARNINGS, warningsHeader(warnings))
   if (session !== null) {
@@ -315,25 +348,6 @@ const WARNINGS_LENGTH = 4_000
 /** Paths come from the client: what a header cannot hold is escaped. */
 const warningsHeader = (warnings: readonly string[]): string =>
   encodeURI(warnings.join(',').toWellFormed()).slice(0, WARNINGS_LENGTH)
-
-/** Names can be megabytes long; an answer and a line in a log cannot. */
-const shortened = (model: string): string => (model.length > 200 ? `${model.slice(0, 200)}…` : model)
-
-/** When nobody was asked and nobody can say how long that will be so, in milliseconds. */
-const UNASKED_MS = 1_000
-
-/** Nobody was asked: all are at their limits, which pass, or none is in use. */
-function unasked(refusal: Extract<PlanResult, { kind: 'exhausted' }>['refusal']): Problem {
-  const retryAfterMs = refusal?.waitMs ?? UNASKED_MS
-  switch (refusal?.why) {
-    case 'limited':
-      return { code: 'rate_limit_exceeded', retryAfterMs }
-    case 'busy':
-      return { code: 'upstream_overloaded', retryAfterMs }
-    default:
-      return { code: 'no_candidates', retryAfterMs }
-  }
-}
 
 function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {
   const { requestId, principal, inquiry, snapshot, seed } = exchange

@@ -12,7 +12,7 @@ import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
 
 /** Longer ids are cut off by proxies sooner or later; real ones are UUIDs. */
-const LONGEST_ID = 256
+export const LONGEST_ID = 256
 /**
  * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
  * without), and servers that know affinity by this name.

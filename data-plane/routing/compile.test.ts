@@ -367,7 +367,14 @@ describe('client keys', () => {
 
   test('are found by their digest', () => {
     compile(keyIssued('key_1'))
-    expect(principal('key_1')).toEqual({ keyId: 'key_1', state: 'active', expiresAt: Infinity })
+    expect(principal('key_1')).toEqual({
+      keyId: 'key_1',
+      state: 'active',
+      expiresAt: Infinity,
+      scope: null,
+      limits: null,
+      keepContext: true,
+    })
     expect(principal('key_2')).toBeUndefined()
   })
 

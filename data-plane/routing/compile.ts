@@ -6,7 +6,6 @@
  * entities are reused from the snapshot before, so a change costs what it touched.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import type { ClientKey } from '#contracts/catalog/client-key.ts'
 import { priceOf } from '#contracts/catalog/facts/known-models.ts'
 import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import type { RouteTarget } from '#contracts/catalog/model.ts'
@@ -31,16 +30,9 @@ import { overridesFor, type Capabilities } from '#contracts/catalog/capability.t
 import { capabilitiesOf } from '#contracts/catalog/capability-seeds.ts'
 import { endpointsOf, takesDialect, type EndpointPaths } from '#contracts/catalog/endpoints.ts'
 import { modelList } from './model-list.ts'
+import { compileKeys } from './principals.ts'
 import type { Slots } from './slots.ts'
-import type {
-  Candidate,
-  CompiledProvider,
-  Deployment,
-  Lane,
-  Principal,
-  Route,
-  RoutingSnapshot,
-} from './snapshot.ts'
+import type { Candidate, CompiledProvider, Deployment, Lane, Route, RoutingSnapshot } from './snapshot.ts'
 import { STRATEGIES } from './strategies.ts'
 
 export type CompileInput = Readonly<{
@@ -257,7 +249,8 @@ function compileRoutes(
       const candidate = { deployment, tier: 0, weight: provider.source.definition.routing.weight }
       const others = routes.get(model)?.candidates ?? []
       const candidates = [...others, candidate]
-      routes.set(model, { model, logical: false, strategy: STRATEGIES.balanced, region: null, candidates })
+      const plain = { strategy: STRATEGIES.balanced, region: null, limits: null }
+      routes.set(model, { model, logical: false, ...plain, candidates })
     }
   }
   for (const model of catalog.models.values()) {
@@ -271,7 +264,9 @@ function compileRoutes(
       return [{ deployment: withTimeouts(deployment, target), tier: target.tier, weight }]
     })
     const strategy = STRATEGIES[model.strategy ?? 'balanced']
-    const route = { model: model.name, logical: true, strategy, region: model.region ?? null, candidates }
+    const limits = model.limits === undefined || Object.keys(model.limits).length === 0 ? null : model.limits
+    const region = model.region ?? null
+    const route = { model: model.name, logical: true, strategy, region, limits, candidates }
     for (const name of [model.name, ...model.aliases]) routes.set(name, route)
   }
   return routes
@@ -288,17 +283,4 @@ function withTimeouts(deployment: Deployment, { timeouts: own }: RouteTarget): D
     idleMs: own.idleMs ?? idleMs,
   }
   return { ...deployment, timeouts }
-}
-
-function compileKeys(keys: Iterable<ClientKey>): ReadonlyMap<string, Principal> {
-  const compiled = new Map<string, Principal>()
-  for (const key of keys) {
-    const expiresAt = key.expiresAt ?? Infinity
-    if (key.previous !== null) {
-      const until = Math.min(expiresAt, key.previous.overlapUntil)
-      compiled.set(key.previous.digest, { keyId: key.id, state: key.state, expiresAt: until })
-    }
-    compiled.set(key.digest, { keyId: key.id, state: key.state, expiresAt })
-  }
-  return compiled
 }

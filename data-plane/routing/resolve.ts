@@ -27,6 +27,7 @@ function pinned(snapshot: RoutingSnapshot, name: string): Route | null {
     logical: false,
     strategy: STRATEGIES.balanced,
     region: null,
+    limits: null,
     candidates: [{ deployment, tier: 0, weight: provider.accepts ? 1 : 0 }],
   }
 }

@@ -5,6 +5,8 @@
  * request keeps the snapshot it began with.
  */
 import type { Capabilities } from '#contracts/catalog/capability.ts'
+import type { Limits } from '#contracts/catalog/limits.ts'
+import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { Ability } from '#contracts/catalog/facts/known-models.ts'
 import type { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
@@ -81,6 +83,8 @@ export type Route = Readonly<{
   strategy: CompiledStrategy
   /** Candidates in this region are preferred within their tier; null: none. */
   region: string | null
+  /** Of all clients together; null: none. */
+  limits: Limits | null
   candidates: readonly Candidate[]
 }>
 
@@ -103,6 +107,20 @@ export type Principal = Readonly<{
   state: 'active' | 'suspended' | 'revoked'
   /** Epoch milliseconds; Infinity: never. */
   expiresAt: number
+  /** Null: anything. */
+  scope: Scope | null
+  /** Null: none. */
+  limits: Limits | null
+  /** May what is said in named sessions be kept, to be looked at? */
+  keepContext: boolean
+}>
+
+/** What a key may be used for. Null members: anything. */
+export type Scope = Readonly<{
+  /** In `patterns`, `*` stands for any text. */
+  models: Readonly<{ exact: ReadonlySet<string>; patterns: readonly string[] }> | null
+  providers: ReadonlySet<string> | null
+  endpoints: ReadonlySet<ClientEndpoint> | null
 }>
 
 /** One name a client may use, and what is known of it. */

@@ -53,7 +53,23 @@ const alias = fc.constantFrom('quick', 'quick', 'swift', 'slow').map(modelName)
 const aliases = fc.uniqueArray(alias, { maxLength: 2 })
 const strategy = fc.constantFrom('balanced', 'latency', 'cost')
 const region = fc.constantFrom('eu', 'us', null)
-const wanted = { name: model, targets, aliases, strategy: fc.option(strategy), region }
+const limits = fc.constantFrom({}, { requestsPerMinute: 5 }, { tokensPerMinute: 9, concurrency: 2 })
+const wanted = {
+  name: model,
+  targets,
+  aliases,
+  strategy: fc.option(strategy),
+  region,
+  limits: fc.option(limits),
+}
+const termShape = {
+  scopes: fc.constantFrom({}, { models: ['fast'] }, { providers: ['a'], endpoints: ['chat' as const] }),
+  limits,
+  owner: fc.constantFrom(null, 'team'),
+  tags: fc.subarray(['one', 'two']),
+  keepContext: fc.boolean(),
+}
+const terms = fc.record(termShape)
 
 /** Everything but `expectedVersion`, which depends on the catalog. */
 type Versionless<One> = One extends { expectedVersion: number } ? Omit<One, 'expectedVersion'> : One
@@ -70,7 +86,7 @@ const declaration = fc.record({
     maxLength: 2,
     selector: ({ name }) => name,
   }),
-  keys: fc.uniqueArray(fc.record({ id: key, name: fc.constant('declared'), digest, prefix }), {
+  keys: fc.uniqueArray(fc.record({ id: key, name: fc.constant('declared'), digest, prefix, terms }), {
     maxLength: 2,
     selector: ({ id }) => id,
   }),
@@ -100,12 +116,14 @@ const wishes = {
   },
   SetStrategy: { name: model, strategy },
   SetRegion: { name: model, region },
+  SetLimits: { name: model, limits },
   AddAlias: { name: model, alias },
   RemoveAlias: { name: model, alias },
   RetireModel: { name: model },
-  IssueKey: { id: key, name: fc.constant('issued'), digest, prefix, expiresAt: fc.option(time) },
+  IssueKey: { id: key, name: fc.constant('issued'), digest, prefix, expiresAt: fc.option(time), terms },
   RotateKey: { id: key, digest, prefix, overlapUntil: time },
   SetKeyExpiry: { id: key, expiresAt: fc.option(time) },
+  SetKeyTerms: { id: key, terms: fc.record(termShape, { requiredKeys: [] }) },
   SuspendKey: { id: key },
   ResumeKey: { id: key },
   RevokeKey: { id: key },

@@ -101,6 +101,19 @@ const secret = {
   fingerprint: fc.constantFrom('fp_1', 'fp_2'),
 }
 
+const limits = fc.record(
+  { requestsPerMinute: fc.integer({ min: 1, max: 9_000 }), concurrency: fc.integer({ min: 1, max: 99 }) },
+  some,
+)
+const scopes = fc.record(
+  {
+    models: fc.array(fc.constantFrom('fast', 'openai/*', '*'), { minLength: 1, maxLength: 2 }),
+    providers: fc.array(provider, { minLength: 1, maxLength: 2 }),
+    endpoints: fc.constant(['chat' as const]),
+  },
+  some,
+)
+
 /** Type → body. A missing type does not compile. */
 const bodies = {
   GenesisCreated: fc.record({ logId: label, keyCheck: label }),
@@ -134,6 +147,7 @@ const bodies = {
   RouteWeightsSet: fc.record({
     weights: fc.array(fc.record({ provider, model, weight }), { minLength: 1, maxLength: 3 }),
   }),
+  LogicalModelLimitsSet: fc.record({ limits }),
   LogicalModelAliasAdded: fc.record({ alias: model }),
   LogicalModelAliasRemoved: fc.record({ alias: model }),
   LogicalModelRetired: fc.constant({}),
@@ -146,7 +160,14 @@ const bodies = {
   }),
   ClientKeyRotated: fc.record({ digest, prefix: fc.constant('apx_5678'), overlapUntil: time }),
   ClientKeyExpirySet: fc.record({ expiresAt: fc.option(time) }),
-  ClientKeySuspended: fc.constant({}),
+  ClientKeyScopesSet: fc.record({ scopes }),
+  ClientKeyLimitsSet: fc.record({ limits }),
+  ClientKeyOwnerSet: fc.record({
+    owner: fc.option(label),
+    tags: fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 }),
+  }),
+  ClientKeyContextSet: fc.record({ keepContext: fc.boolean() }),
+  ClientKeySuspended: fc.record({ undeclared: fc.constant(true) }, some),
   ClientKeyResumed: fc.constant({}),
   ClientKeyRevoked: fc.constant({}),
 } satisfies Record<CatalogEvent['type'], fc.Arbitrary<unknown>>

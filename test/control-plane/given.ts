@@ -3,6 +3,7 @@
  * names that the tests of commands speak of.
  */
 import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
+import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import type { RouteTarget } from '#contracts/catalog/model.ts'
@@ -86,6 +87,7 @@ export const createFast: Extract<Command, { type: 'CreateModel' }> = {
   type: 'CreateModel',
   strategy: null,
   region: null,
+  limits: null,
   name: FAST,
   targets: [target('openai', 'gpt', 3), target('azure', 'gpt', 1, 1)],
   aliases: [modelName('quick')],
@@ -97,4 +99,5 @@ export const issueKey: Command = {
   digest: DIGEST,
   prefix: 'sk-ap-12',
   expiresAt: null,
+  terms: PLAIN_TERMS,
 }

@@ -2,6 +2,7 @@
  * What providers list, from the provider to the client: a real control plane and a real node, with HTTP and a
  * bus between them.
  */
+import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +21,7 @@ import type { Declaration } from '#control-plane/bootstrap/declaration.ts'
 import { MemoryModelListCache } from '#control-plane/discovery/cache-memory.ts'
 import { serverPool } from '#control-plane/store/database.ts'
 import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
+import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { FakeProvider } from '../fakes/provider.ts'
@@ -57,7 +59,7 @@ async function controlPlane(addresses: Readonly<Record<string, string>>): Promis
       credentials: [{ secret: new Secret(`sk-${id}`), label: null, weight: 1 }],
     })),
     models: [],
-    keys: [{ name: 'client', token: new Secret(KEY) }],
+    keys: [{ name: 'client', token: new Secret(KEY), terms: PLAIN_TERMS }],
   }
   const running = stack.use(
     await startControlPlane(
@@ -95,6 +97,7 @@ async function node(controlUrl: string): Promise<RunningDataPlane & { base: stri
     masterKey,
     bodyLimit: 1024 * 1024,
     corsOrigins: [],
+    context: null,
     requestTimeoutMs: 10_000,
     drainMs: 0,
   }
@@ -104,6 +107,8 @@ async function node(controlUrl: string): Promise<RunningDataPlane & { base: stri
     link,
     sessions: new MemorySessionStore(),
     notes: new MemoryNotes(),
+    limits: new MemoryLimitCounters(systemClock),
+    context: null,
   }
   const running = stack.use(await startDataPlane(config, ports))
   return { ...running, base: `http://127.0.0.1:${running.port}/v1` }

@@ -9,7 +9,11 @@ import { systemClock, type Clock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
+import type { LimitCounters } from '#data-plane/admission/counters.ts'
+import { Limiter } from '#data-plane/admission/limiter.ts'
 import { Authenticator } from '#data-plane/admission/principal.ts'
+import { ContextRecorder } from '#data-plane/api/context.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
 import { createSealer } from '#data-plane/carriers/sealer.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
@@ -18,6 +22,8 @@ import { compileSnapshot, type NodeSlots } from '#data-plane/routing/compile.ts'
 import { WeightFactors } from '#data-plane/routing/factors.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
 import { buildServer } from '#data-plane/server.ts'
+import { MemoryContextStore } from '#data-plane/sessions/context-memory.ts'
+import type { ContextStore } from '#data-plane/sessions/context.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import type { SessionStore } from '#data-plane/sessions/store.ts'
 import { SnapshotHolder } from '#data-plane/sync/holder.ts'
@@ -29,6 +35,8 @@ import { credentialAdded, providerRegistered, TestLog } from '../model/log-build
 
 /** A client key that is always known. */
 export const KEY = 'sk-client'
+/** What is kept of sessions. */
+export const CONTEXT = { turns: 5, ttlMs: 60_000, textLength: 200 } as const
 const PEPPER = 'pepper'
 const SEALING_KEY = Buffer.alloc(32, 7)
 
@@ -53,6 +61,10 @@ export type GatewayOptions = Readonly<{
   requestTimeoutMs?: number
   sessions?: SessionStore
   notes?: Notes
+  limits?: LimitCounters
+  context?: ContextStore
+  /** Of the fleet this one is of. */
+  nodes?: number
   clock?: Clock
 }>
 
@@ -67,6 +79,7 @@ export class Gateway implements AsyncDisposable {
   /** Exchanged by `forgive`. */
   health: Health
   readonly holder = new SnapshotHolder()
+  readonly limiter: Limiter
   /** Attempts in the order they ended. */
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
@@ -101,16 +114,22 @@ export class Gateway implements AsyncDisposable {
       this.health = newHealth()
     }
     this.#swap(options, slots)
+    const counters = options.limits ?? this.#stack.use(new MemoryLimitCounters(clock))
+    const sealer = createSealer(SEALING_KEY)
+    const store = options.context ?? this.#stack.use(new MemoryContextStore(CONTEXT))
+    this.limiter = this.#stack.use(new Limiter({ counters, clock, nodes: () => options.nodes ?? 1 }))
     let seed = 0
     this.server = buildServer({
       holder: this.holder,
       authenticator: new Authenticator(PEPPER),
+      limiter: this.limiter,
       get health() {
         return present()
       },
       pools: this.#stack.use(new Pools()),
       notes: options.notes ?? this.#stack.use(new MemoryNotes()),
-      sealer: createSealer(SEALING_KEY),
+      sealer,
+      context: { store, recorder: new ContextRecorder(store, sealer, () => clock.now()) },
       sessions: options.sessions ?? this.#stack.use(new MemorySessionStore()),
       clock,
       logger: this.#logger(),

@@ -14,6 +14,7 @@ import { clientKeyDigest, deriveKeys } from '#contracts/security/master-key.ts'
 import { sealSecret } from '#contracts/security/seal.ts'
 import { Secret } from '#contracts/security/secret.ts'
 import { startDataPlane, type RunningDataPlane } from '#data-plane/app.ts'
+import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { behaviours } from '../fakes/behaviour.ts'
@@ -75,6 +76,7 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     masterKey,
     bodyLimit: 1024 * 1024,
     corsOrigins: [],
+    context: null,
     requestTimeoutMs: 10_000,
     drainMs,
   }
@@ -83,6 +85,8 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     link,
     sessions: new MemorySessionStore(),
     notes: new MemoryNotes(),
+    limits: new MemoryLimitCounters(systemClock),
+    context: null,
     clock: systemClock,
     random: Math.random,
     logger: silentLogger,

@@ -3,11 +3,33 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { ClientKeyExpiry, ClientKeyName, type ClientKey } from '#contracts/catalog/client-key.ts'
+import {
+  ClientKeyExpiry,
+  ClientKeyName,
+  KeyOwner,
+  KeyScopes,
+  KeyTags,
+  PLAIN_TERMS,
+  termsOf,
+  type ClientKey,
+  type KeyTerms,
+} from '#contracts/catalog/client-key.ts'
+import { Limits } from '#contracts/catalog/limits.ts'
 import { keyId } from '#contracts/ids.ts'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import type { AdminContext } from '../context.ts'
 import { procedure, refused, router } from '../trpc.ts'
-import { asking, carryOut, catalogAt, changing, expecting, page, paging, type Change } from './change.ts'
+import {
+  asking,
+  carryOut,
+  catalogAt,
+  changing,
+  expecting,
+  page,
+  paging,
+  type Change,
+  type ChangeInput,
+} from './change.ts'
 
 const KeyIdText = z.string().min(1).max(64)
 const existing = { id: KeyIdText, ...expecting, ...changing }
@@ -15,8 +37,24 @@ const expiresAt = ClientKeyExpiry.describe('Epoch milliseconds; null: never.')
 /** 30 days: an old key must not be forgotten. */
 const OVERLAP_SECONDS = 30 * 86_400
 
-export type ClientKeyView = Omit<ClientKey, 'digest' | 'previous'> &
+const scopes = KeyScopes.describe(
+  'Models (* stands for any characters), providers and endpoints; left out: all.',
+)
+const limits = Limits.describe('Over the whole fleet; what is left out is not limited.')
+const owner = KeyOwner.nullable().describe('A person or a team.')
+const tags = KeyTags.describe('What usage is added up by.')
+const keepContext = z
+  .boolean()
+  .describe('Whether what is said in named sessions can be looked at afterwards.')
+
+export type ClientKeyView = Pick<
+  ClientKey,
+  'id' | 'version' | 'origin' | 'name' | 'prefix' | 'state' | 'expiresAt' | 'createdAt' | 'changedAt'
+> &
+  KeyTerms &
   Readonly<{
+    /** Suspended because no declaration names it any more. */
+    undeclared: boolean
     /** Until when the key before the last rotation is honoured, in epoch milliseconds. */
     previousUntil: number | null
   }>
@@ -28,6 +66,8 @@ export const view = (key: ClientKey): ClientKeyView => ({
   name: key.name,
   prefix: key.prefix,
   state: key.state,
+  undeclared: key.undeclared ?? false,
+  ...termsOf(key),
   expiresAt: key.expiresAt,
   previousUntil: key.previous?.overlapUntil ?? null,
   createdAt: key.createdAt,
@@ -77,7 +117,18 @@ export const keys = router({
 
   issue: procedure
     .meta({ description: 'Issue a client key. Its text is shown once.' })
-    .input(z.strictObject({ name: ClientKeyName, expiresAt: expiresAt.default(null), ...changing }))
+    .input(
+      z.strictObject({
+        name: ClientKeyName,
+        expiresAt: expiresAt.default(null),
+        scopes: scopes.default(PLAIN_TERMS.scopes),
+        limits: limits.default(PLAIN_TERMS.limits),
+        owner: owner.default(null),
+        tags: tags.default([]),
+        keepContext: keepContext.default(true),
+        ...changing,
+      }),
+    )
     .mutation(async ({ ctx, input }) => {
       const id = keyId(`key_${randomUUID().replaceAll('-', '')}`)
       const text = newKeyText()
@@ -89,6 +140,13 @@ export const keys = router({
           digest: clientKeyDigest(ctx.masterKey.pepper, text),
           prefix: text.slice(0, PREFIX_CHARACTERS),
           expiresAt: input.expiresAt,
+          terms: {
+            scopes: input.scopes,
+            limits: input.limits,
+            owner: input.owner,
+            tags: input.tags,
+            keepContext: input.keepContext,
+          },
         },
         ids: { key: id },
       })
@@ -136,10 +194,38 @@ export const keys = router({
       return carryOut(ctx, input, { command, ids: { key: id } })
     }),
 
+  setScopes: procedure
+    .meta({ description: 'Set what a client key may be used for.' })
+    .input(z.strictObject({ ...existing, scopes }))
+    .mutation(({ ctx, input }) => setTerms(ctx, input, { scopes: input.scopes })),
+
+  setLimits: procedure
+    .meta({ description: 'Limit a client key.' })
+    .input(z.strictObject({ ...existing, limits }))
+    .mutation(({ ctx, input }) => setTerms(ctx, input, { limits: input.limits })),
+
+  setOwner: procedure
+    .meta({ description: 'Set whose a client key is, and its tags.' })
+    .input(z.strictObject({ ...existing, owner, tags }))
+    .mutation(({ ctx, input }) => setTerms(ctx, input, { owner: input.owner, tags: input.tags })),
+
+  setContext: procedure
+    .meta({ description: 'Set whether sessions of a client key can be looked at.' })
+    .input(z.strictObject({ ...existing, keepContext }))
+    .mutation(({ ctx, input }) => setTerms(ctx, input, { keepContext: input.keepContext })),
+
   suspend: plain('SuspendKey', 'Refuse a client key until it is resumed.'),
   resume: plain('ResumeKey', 'Accept a suspended client key again.'),
   revoke: plain('RevokeKey', 'Refuse a client key for ever.'),
 })
+
+type TermsInput = ChangeInput & Readonly<{ id: string; expectedVersion: number }>
+
+function setTerms(ctx: AdminContext, input: TermsInput, terms: Partial<KeyTerms>): Promise<Change> {
+  const id = keyId(input.id)
+  const command = { type: 'SetKeyTerms', id, terms, expectedVersion: input.expectedVersion } as const
+  return carryOut(ctx, input, { command, ids: { key: id } })
+}
 
 function plain(type: 'SuspendKey' | 'ResumeKey' | 'RevokeKey', description: string) {
   return procedure

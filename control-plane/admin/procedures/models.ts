@@ -2,6 +2,7 @@
  * Logical models: the names clients use, and the deployments behind them.
  */
 import { z } from 'zod'
+import { Limits } from '#contracts/catalog/limits.ts'
 import {
   LogicalModelDefinition,
   RegionName,
@@ -66,12 +67,13 @@ export const models = router({
     .input(z.strictObject({ name: ModelNameText, ...LogicalModelDefinition.shape, ...changing }))
     .mutation(({ ctx, input }) => {
       const name = modelName(input.name)
-      const { strategy = null, region = null } = input
+      const { strategy = null, region = null, limits = null } = input
       const wanted = {
         targets: input.targets.map(target),
         aliases: input.aliases.map(modelName),
         strategy,
         region,
+        limits,
       }
       const command = { type: 'CreateModel', name, ...wanted } as const
       return carryOut(ctx, input, { command, ids: { model: name } })
@@ -120,6 +122,18 @@ export const models = router({
       const { region, expectedVersion } = input
       const name = modelName(input.name)
       const command = { type: 'SetRegion', name, region, expectedVersion } as const
+      return carryOut(ctx, input, { command, ids: { model: name } })
+    }),
+
+  setLimits: procedure
+    .meta({
+      description: 'Limit what all clients together may send to a model; what is left out is not limited.',
+    })
+    .input(z.strictObject({ ...existing, limits: Limits }))
+    .mutation(({ ctx, input }) => {
+      const { limits, expectedVersion } = input
+      const name = modelName(input.name)
+      const command = { type: 'SetLimits', name, limits, expectedVersion } as const
       return carryOut(ctx, input, { command, ids: { model: name } })
     }),
 

@@ -29,6 +29,7 @@ import { upstreamDialect } from './upstream-dialect.ts'
 export function countTokens(dialect: DialectName, address: string | null = null): Call {
   return {
     tongue: TONGUE[dialect],
+    endpoint: 'count_tokens',
     read: (arrival) => {
       const asked = address === null ? null : { model: address, stream: false }
       const request = readRequest(arrival.body, undefined, asked)

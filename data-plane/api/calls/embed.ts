@@ -41,6 +41,7 @@ const NOT_HERE: Problem = {
 export function embed(address: EmbedAddress): Call {
   return {
     tongue: TONGUE[address === null ? 'openai-chat' : 'gemini'],
+    endpoint: 'embeddings',
     read: ({ body, strict }) => {
       const request = readRequest(body, undefined, address === null ? null : { ...address, stream: false })
       if (!request.ok) return request

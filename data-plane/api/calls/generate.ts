@@ -4,6 +4,7 @@
  * To an upstream of the client's own dialect the bytes pass; to any other the request is read once into the
  * form in the middle and written in the upstream's words, and the answer comes back the same way.
  */
+import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Problem } from '#contracts/errors.ts'
 import type { CredentialId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
@@ -51,6 +52,13 @@ import { generatePath, upstreamDialect } from './upstream-dialect.ts'
 /** For clients that drop fields they do not know: as long as a tool may take, in milliseconds. */
 const KEEP_STATE_MS = 3_600_000
 
+const ENDPOINT = {
+  'openai-chat': 'chat',
+  'openai-responses': 'responses',
+  anthropic: 'messages',
+  gemini: 'generate',
+} as const satisfies Record<DialectName, ClientEndpoint>
+
 /** What Gemini says in its address instead of the body. */
 export type Address = Readonly<{ model: string; stream: boolean; framing: 'sse' | 'json-array' }>
 
@@ -58,6 +66,8 @@ export type Address = Readonly<{ model: string; stream: boolean; framing: 'sse' 
 export function generate(dialect: DialectName, address: Address | null = null): Call {
   return {
     tongue: address?.framing === 'json-array' ? GEMINI_ARRAY : TONGUE[dialect],
+    endpoint: ENDPOINT[dialect],
+    conversation: { dialect, framing: address?.framing ?? 'sse' },
     read: (arrival) => {
       const request = readRequest(arrival.body, arrival.headers.accept, address)
       return request.ok

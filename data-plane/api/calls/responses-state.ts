@@ -36,6 +36,7 @@ export function responseState({ method, id, tail, query }: StateRequest): Call {
   const stream = method === 'GET' && query.get('stream') === 'true'
   return {
     tongue: TONGUE_OF_RESPONSES,
+    endpoint: 'responses',
     read: ({ headers, requestId, body }) =>
       ok({
         model: '',

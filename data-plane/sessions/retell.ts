@@ -1,0 +1,159 @@
+/**
+ * A request and its answer, in the client's own format, as the few texts that are kept of them.
+ *
+ * Pure. Of the request what is new: all since the last answer it repeats. Secrets are taken out before a text
+ * is cut, so that none is halved.
+ */
+import type { Sealer } from '../dialects/canonical/carrier.ts'
+import { isObject, parseJson, type JsonValue } from '../dialects/canonical/json.ts'
+import type { AnswerPart } from '../dialects/canonical/reply.ts'
+import type { CanonicalRequest, DialectName, Part, Turn } from '../dialects/canonical/request.ts'
+import type { StreamReader } from '../dialects/dialect.ts'
+import { DIALECT } from '../dialects/registry.ts'
+import type { ContextPart } from './context.ts'
+import { redact } from './redact.ts'
+
+export type Said = Readonly<{
+  dialect: DialectName
+  framing: 'sse' | 'json-array'
+  model: string
+  stream: boolean
+  request: Buffer
+  answer: Buffer
+}>
+
+/** Texts of a request or an answer beyond this many are not kept. */
+const MOST_PARTS = 40
+/** What is looked through for secrets, in lengths of what is kept. */
+const LOOKED_THROUGH = 4
+/** Providers and tools do not matter here. */
+const ORIGIN = { provider: '', toolNames: new Map<string, string>() }
+
+/** @param length of a text that is kept, in UTF-16 code units. */
+export function requestParts(said: Said, sealer: Sealer, length: number): readonly ContextPart[] {
+  const { dialect, framing, model, stream } = said
+  const value = parseJson(said.request.toString())
+  if (!isObject(value)) return []
+  const read = DIALECT[dialect].readRequest(value, { model, stream, headers: {}, framing, sealer })
+  if (!read.ok) return []
+  const parts = newTurns(read.value).flatMap(({ role, parts: list }) =>
+    list.flatMap((part) => partTexts(part).map((text) => [role, text] as const)),
+  )
+  return parts.slice(-MOST_PARTS).map(([role, text]) => kept(role, text, length))
+}
+
+export type Retold = Readonly<{ parts: readonly ContextPart[]; isWhole: boolean }>
+
+/** @returns what the answer says as far as it came; nothing for what is no answer. */
+export function answerParts(said: Said, length: number): Retold {
+  const { texts, isWhole } = said.stream ? streamTexts(said) : bodyTexts(said)
+  return { parts: texts.slice(0, MOST_PARTS).map((text) => kept('assistant', text, length)), isWhole }
+}
+
+type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
+const NOTHING: Texts = { texts: [], isWhole: false }
+
+function newTurns({ turns }: CanonicalRequest): readonly Turn[] {
+  const last = turns.findLastIndex(({ role }) => role === 'assistant')
+  return turns.slice(last + 1)
+}
+
+function partTexts(part: Part | AnswerPart): readonly string[] {
+  switch (part.kind) {
+    case 'text':
+    case 'refusal':
+      return part.text === '' ? [] : [part.text]
+    case 'media':
+      return [`[${part.media}]`]
+    case 'tool-call':
+      return [`[call ${part.name}] ${part.args}`]
+    case 'tool-result':
+      return [`[result] ${part.content.flatMap(partTexts).join('\n')}`]
+    case 'native':
+      return [`[${part.type}]`]
+    // What a model thought is not what it said.
+    case 'reasoning':
+      return []
+    default:
+      return part satisfies never
+  }
+}
+
+function bodyTexts({ dialect, answer }: Said): Texts {
+  const value = parseJson(answer.toString())
+  if (!isObject(value)) return NOTHING
+  const reply = DIALECT[dialect].readReply(value, ORIGIN)
+  if (!reply.ok) return NOTHING
+  return { texts: (reply.value.candidates[0]?.parts ?? []).flatMap(partTexts), isWhole: true }
+}
+
+function streamTexts({ dialect, framing, answer }: Said): Texts {
+  const reader = DIALECT[dialect].openReader(ORIGIN)
+  const told = new Told()
+  const events = framing === 'json-array' ? elementsOf(answer) : eventsOf(answer)
+  for (const event of events) told.take(reader.push(event))
+  told.take(reader.end())
+  return told.told()
+}
+
+type Pushed = Parameters<StreamReader['push']>[0]
+
+/** The frames of an event stream that are whole. */
+function eventsOf(answer: Buffer): readonly Pushed[] {
+  return answer
+    .toString()
+    .split(/\r\n\r\n|\n\n|\r\r/)
+    .slice(0, -1)
+    .flatMap((frame) => {
+      const lines = frame.split(/\r\n|\n|\r/)
+      const valuesOf = (field: string): readonly string[] =>
+        lines
+          .filter((line) => line.startsWith(`${field}:`))
+          .map((line) => line.slice(field.length + 1).replace(/^ /, ''))
+      const data = valuesOf('data')
+      return data.length === 0 ? [] : [{ event: valuesOf('event').at(-1) ?? '', data: data.join('\n') }]
+    })
+}
+
+/** The elements of one JSON array, which is whole or tells nothing. */
+function elementsOf(answer: Buffer): readonly Pushed[] {
+  const value: JsonValue | undefined = parseJson(answer.toString())
+  return Array.isArray(value) ? value.map((one) => ({ event: '', data: JSON.stringify(one) })) : []
+}
+
+/** The parts of a streamed answer, put together. */
+class Told {
+  readonly #parts = new Map<number, string>()
+  #isWhole = false
+
+  take(events: ReturnType<StreamReader['push']>): void {
+    for (const event of events) {
+      if (event.kind === 'part-start' && event.candidate === 0) {
+        const { part } = event
+        const opening =
+          part.kind === 'tool-call'
+            ? `[call ${part.name}] `
+            : part.kind === 'media'
+              ? `[${part.media}]`
+              : part.kind === 'native'
+                ? `[${part.type}]`
+                : ''
+        if (part.kind !== 'reasoning') this.#parts.set(event.index, opening)
+      } else if (event.kind === 'text' || event.kind === 'refusal' || event.kind === 'args') {
+        const before = this.#parts.get(event.index)
+        if (before !== undefined) this.#parts.set(event.index, before + event.text)
+      } else if (event.kind === 'finish') this.#isWhole = true
+      else if (event.kind === 'error') this.#isWhole = false
+    }
+  }
+
+  told(): Texts {
+    return { texts: [...this.#parts.values()].filter((text) => text !== ''), isWhole: this.#isWhole }
+  }
+}
+
+function kept(role: string, text: string, length: number): ContextPart {
+  const whole = redact(text.slice(0, LOOKED_THROUGH * length))
+  const isCut = text.length > LOOKED_THROUGH * length || whole.length > length
+  return { role, text: isCut ? whole.slice(0, length).toWellFormed() : whole, truncated: isCut }
+}
