@@ -11,6 +11,7 @@ import {
   RetentionPolicy,
   StorageType,
   type Consumer,
+  type JsMsg,
 } from '@nats-io/jetstream'
 import { nanos, type NatsConnection } from '@nats-io/transport-node'
 import { BusUnavailable, type Delivery, type UsageStream } from './bus.ts'
@@ -51,22 +52,14 @@ export class NatsUsage implements UsageStream {
     const connection = await this.#open()
     try {
       const consumer = await this.#taker(connection)
-      const messages = await consumer.fetch({
-        max_messages: limit,
-        expires: Math.max(LEAST_WAIT_MS, waitMs),
-      })
-      const taken: Delivery[] = []
-      for await (const message of messages) {
-        taken.push({
-          text: message.string(),
-          done: async () => {
-            // False: the acknowledgement was not answered. The message comes again, which does no harm.
-            if (!(await message.ackAck({ timeout: ANSWER_MS }))) throw new BusUnavailable('not acknowledged')
-          },
-        })
-        // The rest of the wait would only delay those that are here.
-        if (message.info.pending === 0) messages.stop()
-      }
+      // One first, then as many as there are: a request that is given up half way strands what is sent to it.
+      const first = await consumer.next({ expires: Math.max(LEAST_WAIT_MS, waitMs) })
+      if (first === null) return []
+      const taken = [deliveryOf(first)]
+      const more = Math.min(limit - 1, first.info.pending)
+      if (more === 0) return taken
+      const messages = await consumer.fetch({ max_messages: more, expires: LEAST_WAIT_MS })
+      for await (const message of messages) taken.push(deliveryOf(message))
       return taken
     } catch (error) {
       throw this.#unavailable(error)
@@ -124,3 +117,11 @@ export class NatsUsage implements UsageStream {
     return new BusUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
+
+const deliveryOf = (message: JsMsg): Delivery => ({
+  text: message.string(),
+  done: async () => {
+    // False: the acknowledgement was not answered. The message comes again, which does no harm.
+    if (!(await message.ackAck({ timeout: ANSWER_MS }))) throw new BusUnavailable('not acknowledged')
+  },
+})

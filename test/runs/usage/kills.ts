@@ -18,7 +18,7 @@ import { conclude, readOptions, say } from '../options.ts'
 
 const options = readOptions({ requests: 100_000, nodes: 3, lanes: 16, seed: 1 })
 /** From the last request until everything is in the books. */
-const SETTLE_MS = 60_000
+const SETTLE_MS = 120_000
 
 await using provider = await FakeProvider.start()
 await using cluster = await Cluster.start({ nodes: options.nodes, prober: false })
