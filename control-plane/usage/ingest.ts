@@ -127,7 +127,4 @@ export class UsageIngest implements AsyncDisposable {
 }
 
 /** As the key has them when its usage is entered. */
-function tagsOf({ keys }: Catalog, key: string): readonly string[] {
-  const known = keys.get(keyId(key))
-  return known !== undefined && 'tags' in known && Array.isArray(known.tags) ? known.tags : []
-}
+const tagsOf = ({ keys }: Catalog, key: string): readonly string[] => keys.get(keyId(key))?.tags ?? []

@@ -1,10 +1,9 @@
 /**
  * Records of requests on this node's disk, until the bus has them.
  *
- * A record is written in the turn of the event loop that follows its request, into the kernel's cache, where it
- * survives the process; every 200 ms what was written is forced to the disk, where it survives the machine, and
- * what waits is published. Whatever may have been published already is published again after a start: it is
- * stored once by its id. Bounded: when the disk's share is used up, the oldest records go, and are counted.
+ * A record is written at once, into the kernel's cache, where it survives the process; every 200 ms what was
+ * written is forced to the disk, where it survives the machine, and what waits is published. Whatever may have
+ * been published already is published again after a start: it is stored once by its id. Bounded: when the disk's share is used up, the oldest records go, and are counted.
  *
  * A segment is a file of lines. Only the newest is written to, and never one of an earlier process, whose last
  * line may be torn.
@@ -87,7 +86,8 @@ export class Spool implements AsyncDisposable {
     this.#heldBytes += line.length + 1
     if (this.#willWrite) return
     this.#willWrite = true
-    setImmediate(() => this.#write())
+    // Not a turn later: a client that has its answer may see this process killed before the turn comes.
+    queueMicrotask(() => this.#write())
   }
 
   /** Records waiting to be published. */
