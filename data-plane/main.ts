@@ -7,6 +7,7 @@ import { systemClock } from '#contracts/process/clock.ts'
 import { withSecretFiles } from '#contracts/process/env-files.ts'
 import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
 import { createLogger } from '#contracts/process/logger.ts'
+import { keepHeapRoomy } from './api/collector.ts'
 import { startDataPlane } from './app.ts'
 import { readDataPlaneConfig } from './config.ts'
 import { MemoryLimitCounters } from './admission/counters-memory.ts'
@@ -19,6 +20,7 @@ import { MemorySessionStore } from './sessions/store-memory.ts'
 import { RedisSessionStore } from './sessions/store-redis.ts'
 import { HttpControlLink } from '#contracts/fleet/control-http.ts'
 
+keepHeapRoomy()
 const env = orExit('data plane', await withSecretFiles(process.env, (path) => readFile(path, 'utf8')))
 const config = orExit('data plane', readDataPlaneConfig(env))
 const logger = createLogger('data-plane', config.logLevel)

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '#test/eventually.ts'
-import { ANSWER, AttemptRig, DONE, JSON_TYPE, ROLE, WORD } from '#test/fakes/attempt-rig.ts'
+import { ANSWER, AttemptRig, DONE, JSON_TYPE, prepared, ROLE, WORD } from '#test/fakes/attempt-rig.ts'
 import { answered, EVENT_STREAM, headOf, LAST_PIECE, piece } from '#test/fakes/raw-upstream.ts'
 import { RecordedClient } from '#test/fakes/recorded-client.ts'
 
@@ -251,5 +251,24 @@ describe('a stream', () => {
     }
     expect((await result).failure).toBeNull()
     expect(rig.client.body.toString()).toBe(text)
+  })
+})
+
+describe('a request in pieces', () => {
+  const pieces = [Buffer.from('{"model":"m",'), Buffer.alloc(200_000, ' '), Buffer.from('"messages":[]}')]
+  const inPieces = { ...prepared(), body: pieces }
+
+  test('arrives as one, with the length of all of them', async () => {
+    const target = await rig.saying(answered(200, JSON_TYPE, ANSWER))
+    expect(await rig.start(target, { prepared: inPieces })).toMatchObject({ failure: null })
+    const whole = Buffer.concat(pieces)
+    expect(target.requests[0]?.head).toContain(`content-length: ${whole.length}`)
+    expect(target.requests[0]?.body === whole.toString()).toBe(true)
+  })
+
+  test('can be sent again, as another attempt sends it', async () => {
+    const target = await rig.saying(answered(200, JSON_TYPE, ANSWER))
+    for (let count = 0; count < 2; count++) await rig.start(target, { prepared: inPieces })
+    expect(target.requests[1]?.body === Buffer.concat(pieces).toString()).toBe(true)
   })
 })

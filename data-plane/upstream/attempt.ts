@@ -12,6 +12,7 @@ import { classifyNetworkError, classifyRefusal, failure, type Failure } from './
 import type { Downstream } from './downstream.ts'
 import type { Passage, StreamPassage } from './passage.ts'
 import type { Dispatcher } from './pools.ts'
+import { bodyOptions, type RequestBody } from './request-body.ts'
 import { readRateLimits, type RateLimits } from './rate-limits.ts'
 import { spentOf, type Spent, type Told } from './spent.ts'
 
@@ -31,7 +32,7 @@ export type Prepared = Readonly<{
   /** Name, value, name, value…, without the credential. */
   headers: readonly string[]
   /** Null: none. */
-  body: Buffer | null
+  body: RequestBody | null
   passage: Passage
   /** What the request lost on its way into another dialect, `parameter:reason`. */
   warnings: readonly string[]
@@ -115,8 +116,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       {
         method: prepared.method,
         path: prepared.path,
-        headers: prepared.headers.concat(lane.headers),
-        body: prepared.body,
+        ...bodyOptions(prepared.headers.concat(lane.headers), prepared.body),
         bodyTimeout: idleMs,
       },
       this,

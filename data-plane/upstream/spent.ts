@@ -8,6 +8,7 @@
 import { NO_TOKENS, type Tokens } from '#contracts/usage/tokens.ts'
 import type { Usage } from '../dialects/canonical/reply.ts'
 import { weighRequest } from '../dialects/native/meter.ts'
+import { piecesOf, type RequestBody } from './request-body.ts'
 
 /** What is known of an answer when nothing more comes of it. */
 export type Told = Readonly<{
@@ -20,13 +21,16 @@ export type Told = Readonly<{
 export type Spent = Readonly<{ tokens: Tokens; isEstimated: boolean }>
 
 /** @param isWhole the answer came to its end. @param request the body that was sent. */
-export function spentOf({ usage, seen }: Told, isWhole: boolean, request: Buffer | null): Spent {
+export function spentOf({ usage, seen }: Told, isWhole: boolean, request: RequestBody | null): Spent {
   if (usage !== null && isWhole) {
     const { native: _, ...tokens } = usage
     return { tokens, isEstimated: false }
   }
   const { native: _, ...tokens } = { native: null, ...(usage ?? NO_TOKENS) }
-  const input = tokens.input > 0 ? tokens.input : request === null ? 0 : weighRequest(request)
+  const input = tokens.input > 0 ? tokens.input : weighPieces(request)
   const output = Math.max(tokens.output, Math.ceil(seen()))
   return { tokens: { ...tokens, input, output }, isEstimated: true }
 }
+
+const weighPieces = (request: RequestBody | null): number =>
+  request === null ? 0 : piecesOf(request).reduce((sum, piece) => sum + weighRequest(piece), 0)

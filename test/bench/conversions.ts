@@ -11,6 +11,7 @@ import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
 import { patchRequest, readRequest } from '#data-plane/dialects/native/read-request.ts'
 import { DIALECT } from '#data-plane/dialects/registry.ts'
 import { NativePassage } from '#data-plane/upstream/passage/native.ts'
+import { piecesOf } from '#data-plane/upstream/request-body.ts'
 import type { StreamPassage } from '#data-plane/upstream/passage.ts'
 import { openConversion } from '../conformance/streams/cut-streams.ts'
 
@@ -67,7 +68,7 @@ const OTHER_MODEL = Buffer.from('"another-model"')
 function passed(body: Buffer): Buffer {
   const request = readRequest(body, undefined)
   if (!request.ok) throw new Error(request.error.code)
-  return patchRequest(request.value, OTHER_MODEL)
+  return Buffer.concat(piecesOf(patchRequest(request.value, OTHER_MODEL)))
 }
 
 function converted(from: DialectName, to: DialectName, body: Buffer): Buffer {

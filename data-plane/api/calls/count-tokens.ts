@@ -18,6 +18,7 @@ import {
 } from '../../dialects/token-count.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
+import type { RequestBody } from '../../upstream/request-body.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
 import { bodiesOnly, RewrittenPassage } from '../../upstream/passage/rewritten.ts'
 import type { Arrival, Call, LocalAnswer } from '../inquiry.ts'
@@ -35,7 +36,7 @@ export function countTokens(dialect: DialectName, address: string | null = null)
       const request = readRequest(arrival.body, undefined, asked)
       if (!request.ok) return request
       const { model } = request.value
-      const patched = ({ modelJson }: Deployment): Buffer => patchRequest(request.value, modelJson)
+      const patched = ({ modelJson }: Deployment): RequestBody => patchRequest(request.value, modelJson)
       let read: Result<CanonicalRequest, Problem> | null = null
       const canonical = (): Result<CanonicalRequest, Problem> => (read ??= readBody(dialect, model, arrival))
       return ok({
@@ -84,7 +85,7 @@ function prepare(
   dialect: DialectName,
   deployment: Deployment,
   arrival: Arrival,
-  patched: (deployment: Deployment) => Buffer,
+  patched: (deployment: Deployment) => RequestBody,
   canonical: () => Result<CanonicalRequest, Problem>,
 ): Result<Prepared, Failure> {
   const name = upstreamDialect(deployment, dialect)

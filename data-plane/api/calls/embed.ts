@@ -23,6 +23,7 @@ import { NATIVE_METER } from '../../dialects/native/meter.ts'
 import { parseRequest, patchRequest, readRequest } from '../../dialects/native/read-request.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
+import type { RequestBody } from '../../upstream/request-body.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
 import { bodiesOnly, RewrittenPassage } from '../../upstream/passage/rewritten.ts'
 import type { Call, Inquiry } from '../inquiry.ts'
@@ -46,7 +47,8 @@ export function embed(address: EmbedAddress): Call {
       const request = readRequest(body, undefined, address === null ? null : { ...address, stream: false })
       if (!request.ok) return request
       const { model } = request.value
-      const native = (deployment: Deployment): Buffer => patchRequest(request.value, deployment.modelJson)
+      const native = (deployment: Deployment): RequestBody =>
+        patchRequest(request.value, deployment.modelJson)
       return ok(inquiry(model, (deployment) => prepare(deployment, { address, body, native, strict })))
     },
   }
@@ -64,7 +66,7 @@ const inquiry = (model: string, prepareFor: Inquiry['prepare']): Inquiry => ({
 type Asked = Readonly<{
   address: EmbedAddress
   body: Buffer
-  native: (deployment: Deployment) => Buffer
+  native: (deployment: Deployment) => RequestBody
   strict: boolean
 }>
 

@@ -92,13 +92,18 @@ function readSwitch(body: Buffer, start: number, end: number): boolean | null {
   return text === 'true' ? true : text === 'false' || text === 'null' ? false : null
 }
 
+const OPEN_OBJECT = 0x7b
+/** From here on copying costs more than sending two pieces. */
+const SPLICED_BYTES = 64 * 1024
+
 const ADD_STREAM = Buffer.from('{"stream":true,')
 
 /**
  * @param modelJson the upstream's model name as a JSON string.
- * @returns the body for that upstream; the very same buffer when nothing has to change.
+ * @returns the body for that upstream; the very same buffer when nothing has to change, and pieces where a copy
+ * would be large.
  */
-export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer {
+export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer | readonly Buffer[] {
   const { body, modelStart, modelEnd } = request
   if (modelStart === -1) return body
   const sameModel =
@@ -106,7 +111,10 @@ export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer 
     body.compare(modelJson, 0, modelJson.length, modelStart, modelEnd) === 0
   if (sameModel && !request.addStream) return body
   const model = sameModel ? body.subarray(modelStart, modelEnd) : modelJson
-  if (!request.addStream) return Buffer.concat([body.subarray(0, modelStart), model, body.subarray(modelEnd)])
-  const open = body.indexOf(0x7b) + 1
-  return Buffer.concat([ADD_STREAM, body.subarray(open, modelStart), model, body.subarray(modelEnd)])
+  const front = request.addStream
+    ? [ADD_STREAM, body.subarray(body.indexOf(OPEN_OBJECT) + 1, modelStart)]
+    : [body.subarray(0, modelStart)]
+  const rest = body.subarray(modelEnd)
+  const head = [...front, model]
+  return rest.length < SPLICED_BYTES ? Buffer.concat([...head, rest]) : [Buffer.concat(head), rest]
 }

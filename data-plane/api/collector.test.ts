@@ -1,7 +1,7 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
 import { eventually } from '#test/eventually.ts'
-import { countBody } from './sweep-bodies.ts'
+import { countBody } from './collector.ts'
 
 const MIB = 1024 * 1024
 
