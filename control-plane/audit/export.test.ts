@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { verifyFile } from '#control-plane/admin/cli/log-file.ts'
 import { checkLines, exportedLog, missed, tamper } from '#test/control-plane/tamper.ts'
 import { Signer } from './signer.ts'

@@ -5,9 +5,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { SESSION_ID } from '#contracts/http/headers.ts'
 import type { CredentialId } from '#contracts/ids.ts'
-import type { Pick } from '../routing/rank/pick.ts'
-import type { Preference } from '../routing/rank/session.ts'
-import type { Scored } from '../routing/rank/standing.ts'
+import type { Pick } from '#contracts/routing/pick.ts'
+import type { Preference } from '#contracts/routing/session.ts'
+import type { Scored } from '#contracts/routing/standing.ts'
 import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
 

@@ -33,7 +33,7 @@ import { modelList } from './model-list.ts'
 import { compileKeys } from './principals.ts'
 import type { Slots } from './slots.ts'
 import type { Candidate, CompiledProvider, Deployment, Lane, Route, RoutingSnapshot } from './snapshot.ts'
-import { STRATEGIES } from './strategies.ts'
+import { STRATEGIES } from '#contracts/routing/strategies.ts'
 
 export type CompileInput = Readonly<{
   catalog: Catalog

@@ -6,7 +6,7 @@
  */
 import { isModelName, providerId } from '#contracts/ids.ts'
 import type { Route, RoutingSnapshot } from './snapshot.ts'
-import { STRATEGIES } from './strategies.ts'
+import { STRATEGIES } from '#contracts/routing/strategies.ts'
 
 /** @returns null when nobody is known to serve it. */
 export function resolveModel(snapshot: RoutingSnapshot, name: string): Route | null {

@@ -11,10 +11,11 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { Ability } from '#contracts/catalog/facts/known-models.ts'
 import type { ListedModel } from '#contracts/catalog/facts/listed-model.ts'
 import type { EndpointPaths } from '#contracts/catalog/endpoints.ts'
-import type { RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { Dialect, Provider, ProviderKind, ProviderTimeouts } from '#contracts/catalog/provider.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
 import type { CredentialId, DeploymentId, KeyId, ProviderId } from '#contracts/ids.ts'
+import type * as routing from '#contracts/routing/standing.ts'
+import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
 
 /** One credential of one deployment: what telemetry tells apart. */
 export type Lane = Readonly<{
@@ -64,15 +65,7 @@ export type Deployment = Readonly<{
   capabilities: () => Capabilities
 }>
 
-export type Candidate = Readonly<{ deployment: Deployment; tier: number; weight: number }>
-
-/** How candidates of one tier are weighed, compiled: exponents of what is better than the others. */
-export type CompiledStrategy = Readonly<{
-  /** `weights`: dynamic factors are ignored too. */
-  kind: RoutingStrategy
-  gammaLatency: number
-  gammaCost: number
-}>
+export type Candidate = routing.Candidate<Deployment>
 
 /** A public name and who can serve it. */
 export type Route = Readonly<{

@@ -4,11 +4,12 @@
  * Brings together what the node knows (`health/`) and what decides (`routing/rank/`). Time and dice are
  * arguments.
  */
-import type { Dice } from '../routing/dice.ts'
-import { pick, type Pick } from '../routing/rank/pick.ts'
-import type { Preference } from '../routing/rank/session.ts'
-import { SOUND, type Standing } from '../routing/rank/standing.ts'
-import type { Candidate, CompiledStrategy, Deployment } from '../routing/snapshot.ts'
+import type { Dice } from '#contracts/routing/dice.ts'
+import { pick, type Pick } from '#contracts/routing/pick.ts'
+import type { Preference } from '#contracts/routing/session.ts'
+import { SOUND, type Standing } from '#contracts/routing/standing.ts'
+import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
+import type { Candidate, Deployment } from '../routing/snapshot.ts'
 import type { Failure } from './classify.ts'
 import type { Ask, Health } from './health/health.ts'
 import type { Warmth } from './health/ticket.ts'
@@ -45,7 +46,7 @@ export function choose(
   { candidates, taste, region, session, ask, dice }: Choice,
   tried: ReadonlySet<Deployment>,
   now: number,
-): Pick {
+): Pick<Deployment> {
   return pick(candidates, {
     standing: ({ deployment }) => (tried.has(deployment) ? TRIED : health.standing(deployment, ask, now)),
     futility: ({ deployment }) => health.futility(deployment, now),

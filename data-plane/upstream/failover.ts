@@ -9,7 +9,7 @@
 import type { CredentialId } from '#contracts/ids.ts'
 import type { Result } from '#contracts/result.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
-import type { Pick, Refusal, Why } from '../routing/rank/pick.ts'
+import type { Pick, Refusal, Why } from '#contracts/routing/pick.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
 import { attempt, type AttemptResult, type Prepared, type Refused } from './attempt.ts'
 import {
@@ -102,7 +102,7 @@ const MOST_ATTEMPTS = 8
 export const runPlan = (ports: FailoverPorts, input: PlanInput): Promise<PlanResult> =>
   new Run(ports, input).run()
 
-type Chosen = Extract<Pick, { kind: 'chosen' }>
+type Chosen = Extract<Pick<Deployment>, { kind: 'chosen' }>
 
 class Run {
   readonly #ports: FailoverPorts
@@ -141,7 +141,7 @@ class Run {
     }
   }
 
-  #choose(): Pick {
+  #choose(): Pick<Deployment> {
     const { health, clock } = this.#ports
     const pick = choose(health, this.#input, this.#tried, clock.monotonic())
     this.#input.onPick?.(pick)

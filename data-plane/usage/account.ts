@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto'
 import type { RecordedAttempt, RecordedCandidate, UsageRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
-import type { Pick } from '../routing/rank/pick.ts'
+import type { Pick } from '#contracts/routing/pick.ts'
 import type { Principal } from '../routing/snapshot.ts'
 import type { AttemptRecord } from '../upstream/failover.ts'
 import type { Spent } from '../upstream/spent.ts'

@@ -5,7 +5,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { freePort } from '../services/server.ts'
 import { conclude } from '../runs/options.ts'
 import { judgeAll } from './goals.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isAlive } from '../processes/owned.ts'
 import { freePort } from '../services/server.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { carryOut, planFaults, Role, type Killable } from './kill.ts'
 
 /** Says when it is ready, counts aloud, and answers on a port when told to. */

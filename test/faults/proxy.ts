@@ -7,7 +7,7 @@
  */
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Random } from '#contracts/process/clock.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { Flow } from './flow.ts'
 
 /** What is wrong with one direction of a path. */

@@ -2,7 +2,7 @@
  * Many clients, three providers that fail at random, and what must hold for every single answer.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { behaviours, type Behaviour } from '../fakes/behaviour.ts'
 import { eventually } from '../eventually.ts'
 import { FakeProvider } from '../fakes/provider.ts'

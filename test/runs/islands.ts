@@ -6,7 +6,7 @@
  *
  * Ends with the time from starting the process to the first answered completion.
  */
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { conclude, quantile, readOptions, say } from './options.ts'

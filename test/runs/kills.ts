@@ -10,7 +10,7 @@
  * outcome is not known is sent again under its id.
  */
 import type { Random } from '#contracts/process/clock.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import type { AdminClient } from '#control-plane/admin/client.ts'
 import { Cluster } from '../cluster/cluster.ts'
 import { checkLog, checkStream, type Acknowledged } from '../cluster/check.ts'

@@ -10,7 +10,7 @@
 import { loadavg } from 'node:os'
 import type { AdminClient } from '#control-plane/admin/client.ts'
 import { Cluster } from '../cluster/cluster.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { conclude, quantile, readOptions, say } from './options.ts'
 
 const options = readOptions({ nodes: 20, changes: 1_000, rate: 20, lanes: 4, seed: 1 })

@@ -7,7 +7,7 @@
  * `rate` is requests a second over all nodes, at random moments as clients send them. Ends with a table of the
  * turning provider's share by time and node, and the two times the bar asks for.
  */
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { conclude, readOptions, say } from './options.ts'

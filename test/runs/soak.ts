@@ -9,7 +9,7 @@
  * always well, so whoever stays gets an answer.
  */
 import { readFile } from 'node:fs/promises'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
 import { behaviours, type Behaviour } from '../fakes/behaviour.ts'
 import { FakeProvider } from '../fakes/provider.ts'

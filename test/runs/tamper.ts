@@ -5,7 +5,7 @@
  *
  * Each tampering flips a bit, drops, swaps, inserts or cuts off lines, or seals a changed commit again.
  */
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { checkLines, exportedLog, missed, tamper } from '../control-plane/tamper.ts'
 import { conclude, readOptions, say } from './options.ts'
 

@@ -7,11 +7,12 @@ import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { TelemetryEdge, TelemetryReport } from '#contracts/telemetry/report.ts'
 import type { WeightTable } from '#contracts/weights/table.ts'
 import { preferenceOf, settle, type Session } from '#data-plane/api/session.ts'
-import { diceOf, type Dice } from '#data-plane/routing/dice.ts'
+import { diceOf, type Dice } from '#contracts/routing/dice.ts'
 import { WeightFactors } from '#data-plane/routing/factors.ts'
-import type { Pick } from '#data-plane/routing/rank/pick.ts'
+import type { Pick } from '#contracts/routing/pick.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
-import type { CompiledStrategy, Deployment } from '#data-plane/routing/snapshot.ts'
+import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
+import type { Deployment } from '#data-plane/routing/snapshot.ts'
 import { decodeBinding, encodeBinding } from '#data-plane/sessions/binding.ts'
 import { toReports, toShortReports } from '#data-plane/telemetry/batch.ts'
 import { Counters } from '#data-plane/telemetry/counters.ts'
@@ -46,9 +47,9 @@ type Routed = {
   readonly choice: Choice
   readonly session: Session | null
   readonly tried: Set<Deployment>
-  first: Pick | null
+  first: Pick<Deployment> | null
   /** Made when the attempt before it failed. */
-  next: Pick | null
+  next: Pick<Deployment> | null
   spent: number
   repeats: number
 }

@@ -5,8 +5,8 @@
  * Nothing is decided here. What the processes do around that code (timers, sockets, the bus) is what this
  * file stands in for, in the same order and at the same intervals.
  */
-import { STRATEGIES } from '#data-plane/routing/strategies.ts'
-import type { CompiledStrategy } from '#data-plane/routing/snapshot.ts'
+import { STRATEGIES } from '#contracts/routing/strategies.ts'
+import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
 import { SimNode } from './node.ts'
 import { SimProber } from './prober.ts'
 import type { Env } from './world.ts'

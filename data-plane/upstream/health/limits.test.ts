@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import type { Deployment, Lane } from '#data-plane/routing/snapshot.ts'
 import { deployment, lane } from '#test/fakes/deployment.ts'
 import { FAULT, HealthRig, SSE } from '#test/fakes/health-rig.ts'

@@ -4,7 +4,7 @@
  *
  * By provider slot: all models of a provider count together. Time is an argument.
  */
-import type { Out } from '../../routing/rank/standing.ts'
+import type { Out } from '#contracts/routing/standing.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 
 type Pace = { tokens: number; filledAt: number; underWay: number }

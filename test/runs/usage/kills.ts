@@ -9,7 +9,7 @@
  */
 import { Pool } from 'pg'
 import type { Random } from '#contracts/process/clock.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../../cluster/cluster.ts'
 import { FakeProvider } from '../../fakes/provider.ts'
 import { wholeBetween } from '../../faults/dice.ts'

@@ -4,7 +4,18 @@
  * Pure data. `upstream/health/` fills standings in; `pick.ts` weighs them. Together with the seed of the dice
  * they are all a choice depends on, so that a recorded one can be made again.
  */
-import type { Candidate } from '../snapshot.ts'
+import type { DeploymentId } from '../ids.ts'
+
+/** As much of a deployment as a choice depends on. */
+export type Place = Readonly<{
+  id: DeploymentId
+  region: string | null
+  /** US dollars per million tokens; null: not known. */
+  cost: Readonly<{ input: number; output: number }> | null
+}>
+
+/** `weight`: the operator's; 0 takes nothing new. */
+export type Candidate<At extends Place = Place> = Readonly<{ deployment: At; tier: number; weight: number }>
 
 /** Why a candidate cannot be taken now. */
 export type Out =
@@ -49,8 +60,8 @@ export type Standing = Readonly<{
   waitMs: number | null
 }>
 
-export type Scored = {
-  readonly candidate: Candidate
+export type Scored<At extends Place = Place> = {
+  readonly candidate: Candidate<At>
   readonly standing: Standing
   /** The order it comes in: its tier, and half a step behind outside of the route's region. */
   readonly tier: number

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { candidate } from '#test/fakes/deployment.ts'
-import type { Candidate } from '../snapshot.ts'
 import { rendezvous as choose } from './rendezvous.ts'
+
+type Candidate = ReturnType<typeof candidate>
 
 const rendezvous = (candidates: readonly Candidate[], session: string): string | null =>
   choose(

@@ -8,16 +8,16 @@
  * and this node think of it × the route's taste for speed and price, within what its limits leave; a session
  * stays where it was. A tier that lost much of its health hands the missing part to the next.
  */
-import type { Dice } from '../dice.ts'
-import type { Candidate, CompiledStrategy } from '../snapshot.ts'
+import type { Dice } from './dice.ts'
 import { pace } from './pace.ts'
 import { chooseForSession, tierDraw, type Preference } from './session.ts'
-import type { Out, Scored, Standing } from './standing.ts'
+import type { Candidate, Out, Place, Scored, Standing } from './standing.ts'
+import type { CompiledStrategy } from './strategies.ts'
 
-export type PickInput = Readonly<{
-  standing: (candidate: Candidate) => Standing
+export type PickInput<At extends Place = Place> = Readonly<{
+  standing: (candidate: Candidate<At>) => Standing
   /** When nothing is eligible: how likely one more try there is to be in vain, in [0, 1). */
-  futility: (candidate: Candidate) => number
+  futility: (candidate: Candidate<At>) => number
   dice: Dice
   session: Preference | null
   taste: CompiledStrategy
@@ -41,23 +41,23 @@ export type Refusal =
   /** Who alone could serve it is out. */
   | 'required'
 
-export type Pick =
+export type Pick<At extends Place = Place> =
   | Readonly<{
       kind: 'chosen'
-      chosen: Scored
+      chosen: Scored<At>
       why: Why
       /** Somebody else could be asked, too. */
       hasOther: boolean
       /** Deployment the session would be at if all were well; null: no session. */
       preferred: string | null
-      scored: readonly Scored[]
+      scored: readonly Scored<At>[]
     }>
   | Readonly<{
       kind: 'refused'
       why: Refusal
       /** When trying again makes sense, in milliseconds, where that is known. */
       waitMs: number | null
-      scored: readonly Scored[]
+      scored: readonly Scored<At>[]
     }>
 
 /** A tier with less than 1 / this of its health hands on what is missing. */
@@ -75,7 +75,7 @@ const WORTH_A_TRY: ReadonlySet<Out | null> = new Set<Out | null>([
 ])
 const LIMITS: ReadonlySet<Out | null> = new Set<Out | null>(['throttled', 'full', 'pace'])
 
-export function pick(candidates: readonly Candidate[], input: PickInput): Pick {
+export function pick<At extends Place>(candidates: readonly Candidate<At>[], input: PickInput<At>): Pick<At> {
   const scored = candidates.map((candidate) => scoredOf(candidate, input))
   if (input.session?.isRequired === true) return pickRequired(scored, input.session)
   let tier = Infinity
@@ -110,7 +110,10 @@ export function pick(candidates: readonly Candidate[], input: PickInput): Pick {
 /** Within a tier the region's own are a tier of their own. */
 const ELSEWHERE = 0.5
 
-function scoredOf(candidate: Candidate, { standing: standingOf, taste, region }: PickInput): Scored {
+function scoredOf<At extends Place>(
+  candidate: Candidate<At>,
+  { standing: standingOf, taste, region }: PickInput<At>,
+): Scored<At> {
   const standing = standingOf(candidate)
   const isIn = standing.out === null && candidate.weight > 0
   const factor = !isIn ? 0 : taste.kind === 'weights' ? 1 : Math.min(standing.fleet, standing.local)
@@ -120,7 +123,11 @@ function scoredOf(candidate: Candidate, { standing: standingOf, taste, region }:
 }
 
 /** @returns the tier this request goes to. */
-function spilled(scored: readonly Scored[], best: number, { dice, session }: PickInput): number {
+function spilled(
+  scored: readonly Scored[],
+  best: number,
+  { dice, session }: Readonly<{ dice: Dice; session: Preference | null }>,
+): number {
   let tier = best
   for (;;) {
     let kept = 0
@@ -187,9 +194,9 @@ const LEAST_PRICE = 0.001
 const priceOf = ({ deployment: { cost } }: Candidate): number | null =>
   cost === null ? null : (3 * cost.input + cost.output) / 4
 
-function draw(scored: readonly Scored[], dice: Dice): Scored | null {
+function draw<At extends Place>(scored: readonly Scored<At>[], dice: Dice): Scored<At> | null {
   let left = dice() * scored.reduce((sum, one) => sum + one.share, 0)
-  let last: Scored | null = null
+  let last: Scored<At> | null = null
   for (const one of scored) {
     if (!(one.share > 0)) continue
     last = one
@@ -200,7 +207,7 @@ function draw(scored: readonly Scored[], dice: Dice): Scored | null {
 }
 
 /** Nothing is eligible. Where limits are the reason they are kept; where it is our judgement, it is doubted. */
-function panic(scored: readonly Scored[], { dice, futility }: PickInput): Pick {
+function panic<At extends Place>(scored: readonly Scored<At>[], { dice, futility }: PickInput<At>): Pick<At> {
   let sum = 0
   for (const one of scored) {
     const { standing, candidate } = one
@@ -214,7 +221,7 @@ function panic(scored: readonly Scored[], { dice, futility }: PickInput): Pick {
   return { kind: 'chosen', chosen, why: 'panic', hasOther: chosen.share < 0.999_9, preferred: null, scored }
 }
 
-function pickRequired(scored: readonly Scored[], { bound }: Preference): Pick {
+function pickRequired<At extends Place>(scored: readonly Scored<At>[], { bound }: Preference): Pick<At> {
   const chosen = scored.find(({ candidate }) => candidate.deployment.id === bound)
   // Tried before, too: there is nobody else to ask. Draining keeps what it has.
   if (chosen === undefined || LIMITS.has(chosen.standing.out)) return refusal('required', scored)
@@ -223,7 +230,7 @@ function pickRequired(scored: readonly Scored[], { bound }: Preference): Pick {
 }
 
 /** @param why null: to be read from why each is out. */
-function refusal(why: Refusal | null, scored: readonly Scored[]): Pick {
+function refusal<At extends Place>(why: Refusal | null, scored: readonly Scored<At>[]): Pick<At> {
   let waitMs: number | null = null
   let isLimited = false
   let isDraining = scored.length > 0

@@ -4,8 +4,15 @@
  * Pure data. Cost squared is what OpenRouter settled on and our simulations found to move spending without
  * starving the dearer providers; latency to the first power already wins most of what there is to win.
  */
-import type { RoutingStrategy } from '#contracts/catalog/model.ts'
-import type { CompiledStrategy } from './snapshot.ts'
+import type { RoutingStrategy } from '../catalog/model.ts'
+
+/** How candidates of one tier are weighed, compiled: exponents of what is better than the others. */
+export type CompiledStrategy = Readonly<{
+  /** `weights`: dynamic factors are ignored too. */
+  kind: RoutingStrategy
+  gammaLatency: number
+  gammaCost: number
+}>
 
 export const STRATEGIES: Readonly<Record<RoutingStrategy, CompiledStrategy>> = {
   balanced: { kind: 'balanced', gammaLatency: 0, gammaCost: 0 },

@@ -1,12 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { candidate } from '#test/fakes/deployment.ts'
-import { diceOf } from '../dice.ts'
-import type { Candidate } from '../snapshot.ts'
-import { STRATEGIES } from '../strategies.ts'
+import { diceOf } from './dice.ts'
+import { STRATEGIES } from './strategies.ts'
 import { pick, type Pick, type PickInput } from './pick.ts'
 import type { Preference } from './session.ts'
 import { SOUND, type Out, type Standing } from './standing.ts'
+
+type Candidate = ReturnType<typeof candidate>
+type Place = Candidate['deployment']
 
 const DRAWS = 20_000
 /** Four standard deviations of a share over all draws. */
@@ -15,7 +17,11 @@ const within = (share: number): number => 4 * Math.sqrt((share * (1 - share)) / 
 /** Standings by provider; who is not named is sound. */
 type Standings = Readonly<Record<string, Partial<Standing>>>
 
-const input = (seed: number, standings: Standings = {}, over: Partial<PickInput> = {}): PickInput => ({
+const input = (
+  seed: number,
+  standings: Standings = {},
+  over: Partial<PickInput<Place>> = {},
+): PickInput<Place> => ({
   standing: ({ deployment: { provider } }) => ({ ...SOUND, ...standings[provider] }),
   futility: () => 0,
   dice: diceOf(seed),
@@ -33,15 +39,16 @@ const session = (over: Partial<Preference> = {}): Preference => ({
   ...over,
 })
 
-const nameOf = (picked: Pick): string =>
+const nameOf = (picked: Pick<Place>): string =>
   picked.kind === 'chosen' ? picked.chosen.candidate.deployment.provider : picked.why
 
-const picked = (candidates: readonly Candidate[], given: PickInput): string => nameOf(pick(candidates, given))
+const picked = (candidates: readonly Candidate[], given: PickInput<Place>): string =>
+  nameOf(pick(candidates, given))
 
 function shares(
   candidates: readonly Candidate[],
   standings: Standings = {},
-  over: Partial<PickInput> = {},
+  over: Partial<PickInput<Place>> = {},
 ): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (let seed = 0; seed < DRAWS; seed++) {
@@ -219,7 +226,7 @@ describe('nobody eligible', () => {
 describe('a session', () => {
   const [a, b, c] = [candidate('a'), candidate('b'), candidate('c')]
   const all = [a, b, c]
-  const from = (one: Candidate, over: Partial<Preference> = {}): Partial<PickInput> => ({
+  const from = (one: Candidate, over: Partial<Preference> = {}): Partial<PickInput<Place>> => ({
     session: session({ bound: one.deployment.id, ...over }),
   })
 
@@ -310,8 +317,8 @@ describe('any choice', () => {
   const anyInput = (
     of: Readonly<{ standing: Standing }>[],
     seed: number,
-    over: Partial<PickInput>,
-  ): PickInput => ({
+    over: Partial<PickInput<Place>>,
+  ): PickInput<Place> => ({
     ...input(seed),
     standing: ({ deployment: { provider } }) => of[Number(provider.slice(1))]!.standing,
     ...over,

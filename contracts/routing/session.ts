@@ -5,9 +5,9 @@
  * Pure. Without a memory of where it was, rendezvous hashing on the operator's weights says the same on every
  * node; what has to go elsewhere goes to the same elsewhere each time.
  */
-import type { Dice } from '../dice.ts'
+import type { Dice } from './dice.ts'
 import { rendezvous, unitOf } from './rendezvous.ts'
-import type { Scored } from './standing.ts'
+import type { Place, Scored } from './standing.ts'
 
 /** What is remembered of a session, by deployment ids. */
 export type Preference = Readonly<{
@@ -28,20 +28,20 @@ const RETURN = 0.9
 /** Limits that cut less than this cut nothing. */
 const HARDLY_PACED = 0.98
 
-export type SessionChoice = Readonly<{
-  chosen: Scored
+export type SessionChoice<At extends Place> = Readonly<{
+  chosen: Scored<At>
   isSticky: boolean
   /** Where it would be if all were well. */
-  preferred: Scored | null
+  preferred: Scored<At> | null
 }>
 
 /** @returns null: the session has no say, because nothing is eligible. */
-export function chooseForSession(
-  scored: readonly Scored[],
+export function chooseForSession<At extends Place>(
+  scored: readonly Scored<At>[],
   { session, bound, home }: Preference,
   tier: number,
   dice: Dice,
-): SessionChoice | null {
+): SessionChoice<At> | null {
   if (home !== null) {
     const back = find(scored, home)
     if (back !== undefined && back.factor >= RETURN && stays(back, session))
@@ -70,5 +70,5 @@ function stays({ factor, share, paced }: Scored, session: string): boolean {
 export const tierDraw = (session: string): number => unitOf(`tier\n${session}`)
 
 const idOf = ({ candidate }: Scored): string => candidate.deployment.id
-const find = (scored: readonly Scored[], id: string): Scored | undefined =>
+const find = <At extends Place>(scored: readonly Scored<At>[], id: string): Scored<At> | undefined =>
   scored.find((one) => one.candidate.deployment.id === id)
