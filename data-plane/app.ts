@@ -95,7 +95,7 @@ export async function startDataPlane(
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
   const spool = stack.use(openSpool(folder, ports))
-  const onRecord = recorder(spool, node, factors)
+  const onRecord = recorder(spool, node)
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
@@ -147,9 +147,9 @@ const openSpool = (folder: string, { bus, logger }: DataPlanePorts): Spool =>
   })
 
 const recorder =
-  (spool: Spool, node: NodeId, factors: WeightFactors) =>
+  (spool: Spool, node: NodeId) =>
   (record: RequestRecord): void =>
-    spool.append(encodeRecord({ ...record, node, weights: factors.table?.seq ?? 0 }))
+    spool.append(encodeRecord({ ...record, node }))
 
 type NodeParts = Readonly<{
   holder: SnapshotHolder

@@ -53,6 +53,14 @@ describe('dice', () => {
     }
   })
 
+  test('go on where they were', () => {
+    for (const drawn of [0, 1, 7, 1_000]) {
+      const dice = diceOf(99)
+      for (let time = 0; time < drawn; time++) dice()
+      expect(diceOf(99, drawn)()).toBe(dice())
+    }
+  })
+
   test('take the 32 bits of a seed, written as signed or unsigned', () => {
     expect(diceOf(-1)()).toBe(diceOf(4_294_967_295)())
     // Pinned: a recorded seed has to give the same plan in every later release.

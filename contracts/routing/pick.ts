@@ -50,6 +50,8 @@ export type Pick<At extends Place = Place> =
       hasOther: boolean
       /** Deployment the session would be at if all were well; null: no session. */
       preferred: string | null
+      /** How likely it was thought to be in vain, where nobody was eligible; null: that was not asked. */
+      futility: number | null
       scored: readonly Scored<At>[]
     }>
   | Readonly<{
@@ -57,6 +59,7 @@ export type Pick<At extends Place = Place> =
       why: Refusal
       /** When trying again makes sense, in milliseconds, where that is known. */
       waitMs: number | null
+      futility: number | null
       scored: readonly Scored<At>[]
     }>
 
@@ -104,7 +107,7 @@ export function pick<At extends Place>(candidates: readonly Candidate<At>[], inp
         ? 'spill'
         : 'weight'
   const preferred = stuck?.preferred?.candidate.deployment.id ?? null
-  return { kind: 'chosen', chosen, why, hasOther: chosen.share < 0.999_9, preferred, scored }
+  return { kind: 'chosen', chosen, why, hasOther: chosen.share < 0.999_9, preferred, futility: null, scored }
 }
 
 /** Within a tier the region's own are a tier of their own. */
@@ -217,8 +220,12 @@ function panic<At extends Place>(scored: readonly Scored<At>[], { dice, futility
   if (!(sum > 0)) return refusal(null, scored)
   for (const one of scored) one.share /= sum
   const chosen = draw(scored, dice)
-  if (chosen === null || dice() < futility(chosen.candidate)) return refusal('shed', scored)
-  return { kind: 'chosen', chosen, why: 'panic', hasOther: chosen.share < 0.999_9, preferred: null, scored }
+  if (chosen === null) return refusal(null, scored)
+  const drawn = dice()
+  const vain = futility(chosen.candidate)
+  if (drawn < vain) return refusal('shed', scored, vain)
+  const hasOther = chosen.share < 0.999_9
+  return { kind: 'chosen', chosen, why: 'panic', hasOther, preferred: null, futility: vain, scored }
 }
 
 function pickRequired<At extends Place>(scored: readonly Scored<At>[], { bound }: Preference): Pick<At> {
@@ -226,11 +233,15 @@ function pickRequired<At extends Place>(scored: readonly Scored<At>[], { bound }
   // Tried before, too: there is nobody else to ask. Draining keeps what it has.
   if (chosen === undefined || LIMITS.has(chosen.standing.out)) return refusal('required', scored)
   chosen.share = 1
-  return { kind: 'chosen', chosen, why: 'sticky', hasOther: false, preferred: bound, scored }
+  return { kind: 'chosen', chosen, why: 'sticky', hasOther: false, preferred: bound, futility: null, scored }
 }
 
 /** @param why null: to be read from why each is out. */
-function refusal<At extends Place>(why: Refusal | null, scored: readonly Scored<At>[]): Pick<At> {
+function refusal<At extends Place>(
+  why: Refusal | null,
+  scored: readonly Scored<At>[],
+  futility: number | null = null,
+): Pick<At> {
   let waitMs: number | null = null
   let isLimited = false
   let isDraining = scored.length > 0
@@ -240,5 +251,5 @@ function refusal<At extends Place>(why: Refusal | null, scored: readonly Scored<
     if (standing.waitMs !== null) waitMs = Math.min(waitMs ?? Infinity, standing.waitMs)
   }
   const reason = why ?? (isDraining ? 'draining' : isLimited ? 'limited' : 'none')
-  return { kind: 'refused', why: reason, waitMs, scored }
+  return { kind: 'refused', why: reason, waitMs, futility, scored }
 }

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.ts'
 import { OUTCOMES } from '../telemetry/outcome.ts'
+import { Choice } from './choice.ts'
 import { TOKEN_KINDS, type Tokens } from './tokens.ts'
 
 const count = z.number().nonnegative()
@@ -47,7 +48,20 @@ const Candidate = z.object({
   share: z.number(),
   /** Why it could not be taken; null: it could. */
   out: z.string().max(20).nullable(),
+  /** US dollars per million tokens, where prices decided and it had one. */
+  cost: z.object({ input: z.number(), output: z.number() }).optional(),
 })
+
+/** What was remembered of the session: deployments it was bound to and came from. */
+const Binding = z.object({
+  bound: name.nullable(),
+  home: name.nullable(),
+  /** It could be served nowhere else. */
+  isRequired: z.boolean(),
+})
+
+/** Candidates that a record has room for. */
+export const MOST_CANDIDATES = 64
 
 const Record = z.object({
   v: z.literal(1),
@@ -79,12 +93,20 @@ const Record = z.object({
   commit: z.int().nonnegative(),
   weights: z.int().nonnegative(),
   seed: z.int().nonnegative(),
-  candidates: z.array(Candidate).max(64),
+  candidates: z.array(Candidate).max(MOST_CANDIDATES),
+  /** Every choice made for it, in order, before each attempt. Absent: written by an earlier release. */
+  choices: z.array(Choice).max(64).optional(),
+  /** Candidates there were, where not all are here. */
+  uncut: z.int().positive().optional(),
+  binding: Binding.optional(),
+  /** Streams of entities that the node held back at their earlier form. */
+  held: z.array(name).max(20).optional(),
   warnings: z.array(z.string().max(500)).max(100),
 })
 
 export type UsageRecord = Readonly<z.infer<typeof Record>>
 export type RecordedAttempt = UsageRecord['attempts'][number]
+export type RecordedBinding = NonNullable<UsageRecord['binding']>
 export type RecordedCandidate = UsageRecord['candidates'][number]
 
 /** One line: records are kept line by line. */

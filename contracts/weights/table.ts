@@ -60,6 +60,9 @@ export type WeightEntry = Readonly<z.infer<typeof Entry>>
 export type WeightTable = Readonly<Omit<z.infer<typeof Table>, 'entries'>> &
   Readonly<{ entries: readonly WeightEntry[] }>
 
+/** A table as a choice was made by it: which one, and how much it still said, from 1 to 0. */
+export type TableInForce = Readonly<{ epoch: number; seq: number; say: number }>
+
 /** Register on the bus that holds the text of the last signed table. */
 export const WEIGHTS_REGISTER = 'weights'
 

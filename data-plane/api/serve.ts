@@ -30,7 +30,7 @@ import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/rout
 import type { Call, Inquiry, LocalAnswer, Tongue } from './inquiry.ts'
 import { problemOf, unasked } from './problem-of.ts'
 import { Reply, type HeaderList } from './reply.ts'
-import { findSession, preferenceOf, sessionId, settleSession, type Session } from './session.ts'
+import { findSession, preferenceOf, sessionId, sessionName, settleSession, type Session } from './session.ts'
 
 export type InferencePorts = Readonly<{
   holder: SnapshotHolder
@@ -229,9 +229,12 @@ async function proceed(
   const named = sessionId(headers)
   const scope = { key: principal.keyId, model: route.model }
   const seed = ports.seed()
-  account.routed(route.model, named, seed)
+  const name = named === null ? null : sessionName(principal.keyId, named)
+  account.routed(route.model, name, seed)
   const session =
-    named === null || owned !== null ? owned : await findSession(ports.sessions, { ...scope, session: named })
+    named === null || name === null || owned !== null
+      ? owned
+      : await findSession(ports.sessions, { ...scope, session: named }, name)
   return run(ports, { ...asked, session, seed, choice: { first: null } })
 }
 
@@ -255,12 +258,14 @@ const LARGEST_SIZE = 100
 async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
   const { reply, inquiry, route, session, seed, bytes, choice, permit, account } = exchange
   let streamFirstMs: number | null = null
+  const preference = session === null ? null : preferenceOf(session)
+  account.choosing(route.strategy, preference, exchange.snapshot)
   reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, {
     candidates: route.candidates,
     taste: route.strategy,
     region: route.region,
-    session: session === null ? null : preferenceOf(session),
+    session: preference,
     credential: session?.binding?.credential ?? null,
     ask: {
       mode: inquiry.stream ? 'sse' : 'json',
@@ -272,9 +277,9 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
     dropState: () => inquiry.dropState(),
     timeoutMs: ports.requestTimeoutMs,
     client: reply,
-    onPick: (pick) => {
+    onPick: (pick, { now, drawn }) => {
       choice.first ??= pick
-      account.picked(pick)
+      account.picked(pick, drawn, ports.health.table(now))
     },
     onFirst: (lane, firstMs, slowness) => {
       streamFirstMs = firstMs

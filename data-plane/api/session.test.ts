@@ -13,6 +13,7 @@ import {
   preferenceOf,
   requiredSession,
   sessionId,
+  sessionName,
   settleSession,
   type Session,
 } from './session.ts'
@@ -61,7 +62,8 @@ describe('a session', () => {
   test('that is new is bound to who answered, and known from then on', async () => {
     await using store = new MemorySessionStore()
     const session = await findSession(store, scope)
-    expect(session).toEqual({ scope, binding: null, isRequired: false })
+    const name = sessionName(scope.key, scope.session)
+    expect(session).toEqual({ scope, name, binding: null, isRequired: false })
     const first = choice(session, [a, b])
     const preferred = first.kind === 'chosen' ? first.chosen.candidate.deployment.id : ''
     expect(settleSession(store, session, first, by(preferred))).toBe('bound')

@@ -2,9 +2,10 @@
  * The session of a request: where it is kept, what that means for the choice, and how the answer says what
  * became of it.
  */
+import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { SESSION_ID } from '#contracts/http/headers.ts'
-import type { CredentialId } from '#contracts/ids.ts'
+import type { CredentialId, KeyId } from '#contracts/ids.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
@@ -27,6 +28,8 @@ const SESSION_HEADERS = [
 
 export type Session = Readonly<{
   scope: SessionScope
+  /** What the choice knows it by: `sessionName`, so that a record of it is enough to choose again. */
+  name: string
   /** Null: not known. */
   binding: Binding | null
   /** Its state is kept where it is bound: there, or an error. */
@@ -42,9 +45,17 @@ export function sessionId(headers: IncomingHttpHeaders): string | null {
   return null
 }
 
-export async function findSession(store: SessionStore, scope: SessionScope): Promise<Session> {
+/** Stands for a session where its id must not: in records, and so in the choice, which must follow from them. */
+export const sessionName = (key: KeyId, id: string): string =>
+  hash('sha256', `${key}\n${id}`, 'base64url').slice(0, 22)
+
+export async function findSession(
+  store: SessionStore,
+  scope: SessionScope,
+  name = sessionName(scope.key, scope.session),
+): Promise<Session> {
   const text = await store.find(scope)
-  return { scope, binding: text === null ? null : decodeBinding(text), isRequired: false }
+  return { scope, name, binding: text === null ? null : decodeBinding(text), isRequired: false }
 }
 
 /** A session that cannot be served anywhere else: an answer that is kept there is referred to. */
@@ -52,11 +63,16 @@ export const requiredSession = (
   scope: SessionScope,
   deployment: string,
   credential: CredentialId | null,
-): Session => ({ scope, binding: { deployment, credential, home: null }, isRequired: true })
+): Session => ({
+  scope,
+  name: scope.session,
+  binding: { deployment, credential, home: null },
+  isRequired: true,
+})
 
 /** What the choice needs to know of it. */
-export const preferenceOf = ({ scope, binding, isRequired }: Session): Preference => ({
-  session: scope.session,
+export const preferenceOf = ({ name, binding, isRequired }: Session): Preference => ({
+  session: name,
   bound: binding?.deployment ?? null,
   home: binding?.home ?? null,
   isRequired,

@@ -42,12 +42,20 @@ export type PlanInput = Choice &
     timeoutMs: number
     client: Downstream
     /** Told of each choice, with all that it was made from. */
-    onPick?: (pick: Pick) => void
+    onPick?: (pick: Pick, moment: PickMoment) => void
     /** Told when a stream's first content has come, in milliseconds from sending. */
     onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
     /** Told of each attempt as it ends. */
     onAttempt: (record: AttemptRecord) => void
   }>
+
+/** When a choice was made. */
+export type PickMoment = Readonly<{
+  /** Monotonic milliseconds. */
+  now: number
+  /** Numbers that the request had drawn from its dice before. */
+  drawn: number
+}>
 
 export type FailoverPorts = Readonly<{
   pools: Pools
@@ -107,6 +115,8 @@ type Chosen = Extract<Pick<Deployment>, { kind: 'chosen' }>
 class Run {
   readonly #ports: FailoverPorts
   readonly #input: PlanInput
+  /** What decides, with dice that are counted. */
+  readonly #choice: Choice
   readonly #endsAt: number
   readonly #failures: Failure[] = []
   readonly #tried = new Set<Deployment>()
@@ -114,11 +124,19 @@ class Run {
   /** Budget spent on further tries: given back when one brings the answer. */
   #spent = 0
   #repeats = 0
+  /** Numbers drawn from the request's dice. */
+  #drawn = 0
 
   constructor({ pools, health, clock }: FailoverPorts, input: PlanInput) {
     // Taken once: what is begun must be ended where it was begun.
     this.#ports = { pools, health, clock }
+    const { candidates, taste, region, session, ask } = input
+    const dice = (): number => {
+      this.#drawn += 1
+      return input.dice()
+    }
     this.#input = input
+    this.#choice = { candidates, taste, region, session, ask, dice }
     this.#endsAt = clock.monotonic() + input.timeoutMs
   }
 
@@ -143,8 +161,9 @@ class Run {
 
   #choose(): Pick<Deployment> {
     const { health, clock } = this.#ports
-    const pick = choose(health, this.#input, this.#tried, clock.monotonic())
-    this.#input.onPick?.(pick)
+    const [now, drawn] = [clock.monotonic(), this.#drawn]
+    const pick = choose(health, this.#choice, this.#tried, now)
+    this.#input.onPick?.(pick, { now, drawn })
     return pick
   }
 
@@ -163,7 +182,7 @@ class Run {
       !mayRepeat(failure)
     )
       return this.#exhausted(refusal)
-    const ms = waitMs(failure, knownMs, this.#repeats, this.#input.dice)
+    const ms = waitMs(failure, knownMs, this.#repeats, this.#choice.dice)
     if (ms === null || ms >= this.#remainingMs()) return this.#exhausted(refusal)
     if (!(await this.#waited(ms))) return { kind: 'cancelled', attempts: this.#attempts }
     this.#repeats += 1

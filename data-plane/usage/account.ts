@@ -4,21 +4,31 @@
  * Pure in effect: told what happens, makes one record at the end. Requests of unknown callers leave none:
  * nobody could be billed for them, and anybody could write them.
  */
-import { hash } from 'node:crypto'
-import type { RecordedAttempt, RecordedCandidate, UsageRecord } from '#contracts/usage/record.ts'
-import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
-import type { Principal } from '../routing/snapshot.ts'
+import type { Preference } from '#contracts/routing/session.ts'
+import type { Scored } from '#contracts/routing/standing.ts'
+import { STRATEGIES, type CompiledStrategy } from '#contracts/routing/strategies.ts'
+import { costFor, recordChoice, type RecordedChoice } from '#contracts/usage/choice.ts'
+import {
+  MOST_CANDIDATES,
+  type RecordedAttempt,
+  type RecordedBinding,
+  type RecordedCandidate,
+  type UsageRecord,
+} from '#contracts/usage/record.ts'
+import { NO_TOKENS } from '#contracts/usage/tokens.ts'
+import type { TableInForce } from '#contracts/weights/table.ts'
+import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { AttemptRecord } from '../upstream/failover.ts'
 import type { Spent } from '../upstream/spent.ts'
 
-/** All of a record but what is the same for every request of a node at that time. */
-export type RequestRecord = Omit<UsageRecord, 'node' | 'weights'>
+/** All of a record but what is the same for every request of a node. */
+export type RequestRecord = Omit<UsageRecord, 'node'>
 
 /** Names come from clients and can be megabytes long. */
 const NAME_LENGTH = 200
-/** Of one choice: the rest is cut, the first are the best. */
-const MOST_CANDIDATES = 32
+const MOST_CHOICES = 64
+const MOST_HELD = 20
 const MOST_WARNINGS = 50
 
 const cut = (text: string): string => text.slice(0, NAME_LENGTH).toWellFormed()
@@ -32,7 +42,12 @@ export class Account {
   #route = ''
   #session: string | null = null
   #seed = 0
+  #taste: CompiledStrategy = STRATEGIES.balanced
+  #preference: Preference | null = null
+  #held: string[] = []
   #candidates: RecordedCandidate[] | null = null
+  #uncut = 0
+  readonly #choices: RecordedChoice[] = []
   readonly #attempts: RecordedAttempt[] = []
   #last: AttemptRecord | null = null
   #spent: Spent | null = null
@@ -52,26 +67,28 @@ export class Account {
     this.#asked = { model, stream }
   }
 
-  /** @param session as the client names it; null: none. */
+  /** @param session by the name that stands for it; null: none. */
   routed(model: string, session: string | null, seed: number): void {
     this.#route = model
     this.#seed = seed
-    if (session !== null)
-      this.#session = hash('sha256', `${this.#caller?.key ?? ''}\n${session}`, 'base64url').slice(0, 22)
+    this.#session = session
   }
 
-  /** The first choice is the one that is explained: what came after follows from the attempts. */
-  picked({ scored }: Pick): void {
-    this.#candidates ??= scored
-      .slice(0, MOST_CANDIDATES)
-      .map(({ candidate, tier, factor, share, standing }) => ({
-        deployment: cut(candidate.deployment.id),
-        tier,
-        weight: candidate.weight,
-        factor: rounded(factor),
-        share: rounded(share),
-        out: standing.out,
-      }))
+  /** What all choices of the request are made by. */
+  choosing(taste: CompiledStrategy, preference: Preference | null, { nacks }: RoutingSnapshot): void {
+    this.#taste = taste
+    this.#preference = preference
+    if (nacks.length > 0) this.#held = [...new Set(nacks.map(({ stream }) => stream))].slice(0, MOST_HELD)
+  }
+
+  /** @param drawn numbers drawn from the dice before. @param table it was made by. */
+  picked(pick: Pick, drawn: number, table: TableInForce | null): void {
+    if (this.#candidates === null) {
+      this.#uncut = pick.scored.length
+      this.#candidates = pick.scored.slice(0, MOST_CANDIDATES).map((one) => candidateOf(one, this.#taste))
+    }
+    if (this.#choices.length === MOST_CHOICES) return
+    this.#choices.push(recordChoice(pick, { taste: this.#taste, drawn, table }, MOST_CANDIDATES))
   }
 
   /** @param firstMs of a stream, where it was told apart from the attempt's end. */
@@ -113,13 +130,36 @@ export class Account {
       tokens: this.#spent?.tokens ?? NO_TOKENS,
       isEstimated: this.#spent?.isEstimated ?? false,
       commit: this.#caller.commit,
+      weights: this.#choices[0]?.table?.seq ?? 0,
       seed: this.#seed,
       candidates: this.#candidates ?? [],
+      choices: this.#choices,
+      ...(this.#uncut > MOST_CANDIDATES ? { uncut: this.#uncut } : {}),
+      ...(this.#preference === null ? {} : { binding: bindingOf(this.#preference) }),
+      ...(this.#held.length === 0 ? {} : { held: this.#held }),
       warnings: (last?.warnings ?? []).slice(0, MOST_WARNINGS).map(cut),
     }
   }
 }
 
-/** Three decimals are enough for people and for recomputing; they keep records short. */
+function candidateOf(
+  { candidate: { deployment, weight }, tier, factor, share, standing }: Scored,
+  taste: CompiledStrategy,
+): RecordedCandidate {
+  const cost = costFor(taste, deployment)
+  return {
+    deployment: cut(deployment.id),
+    tier,
+    weight,
+    factor: rounded(factor),
+    share: rounded(share),
+    out: standing.out,
+    ...(cost === null ? {} : { cost }),
+  }
+}
+
+const bindingOf = ({ bound, home, isRequired }: Preference): RecordedBinding => ({ bound, home, isRequired })
+
+/** Three decimals are enough for people; they keep records short. */
 const rounded = (value: number): number => Math.max(0, Math.round(value * 1_000) / 1_000)
 const orNull = (value: number | null): number | null => (value === null ? null : rounded(value))

@@ -217,6 +217,7 @@ export class SimNode {
     const text = this.#world.sessions.get(session)
     return {
       scope: { key: keyId('key_sim'), model: MODEL, session },
+      name: session,
       binding: text === undefined ? null : decodeBinding(text),
       isRequired: false,
     }

@@ -8,6 +8,7 @@
 import { expectedMs } from '#contracts/telemetry/line.ts'
 import { deploymentId } from '#contracts/ids.ts'
 import type { TelemetryEdge } from '#contracts/telemetry/report.ts'
+import type { TableInForce } from '#contracts/weights/table.ts'
 import type { WeightFactors } from '../../routing/factors.ts'
 import type { Out, Standing } from '#contracts/routing/standing.ts'
 import { rendezvous } from '#contracts/routing/rendezvous.ts'
@@ -115,6 +116,12 @@ export class Health {
       allowed: Math.min(this.#allowed(deployment, detail?.cap, now), OF_MAX_QPS * deployment.maxQps),
       waitMs: out === null ? null : waitOf(out, health, resting, now),
     }
+  }
+
+  /** The weight table that standings are made by. */
+  table(now: number): TableInForce | null {
+    const { table } = this.#factors
+    return table === null ? null : { epoch: table.epoch, seq: table.seq, say: this.#factors.say(now) }
   }
 
   futility(deployment: Deployment, now: number): number {
