@@ -28,6 +28,7 @@ import { addControlPlaneMetrics } from './metrics.ts'
 import { Fleet } from './nodes/fleet.ts'
 import { Heartbeat } from './nodes/heartbeat.ts'
 import { NodeLink } from './nodes/link.ts'
+import { WeightKeeper } from './nodes/keep-weights.ts'
 import { WeightsView } from './nodes/weights.ts'
 import { Relay, type RelayState } from './relay/relay.ts'
 import { buildServer } from './server.ts'
@@ -38,8 +39,9 @@ import { loadNodes, saveNodes } from './store/nodes.ts'
 import { Past } from './store/past.ts'
 import type { Database } from './store/schema.ts'
 import { Trail } from './store/trail.ts'
-import { UsageBooks } from './store/usage-books.ts'
+import { DAY_MS, UsageBooks } from './store/usage-books.ts'
 import { UsageReport } from './store/usage-report.ts'
+import { WeightTables } from './store/weight-tables.ts'
 import { UsageIngest } from './usage/ingest.ts'
 
 export type ControlPlanePorts = Readonly<{
@@ -72,6 +74,8 @@ const SAVE_NODES_MS = 5_000
 const REMEMBER_NODES_MS = 3_600_000
 /** 90 days: which state each node said it served. */
 const REMEMBER_SERVED_MS = 90 * 86_400_000
+/** How often what the prober said is written down. */
+const KEEP_WEIGHTS_MS = 1_000
 /** How often it is looked whether a checkpoint is due. */
 const CHECKPOINT_MS = 1_000
 
@@ -102,9 +106,10 @@ export async function startControlPlane(
       ? { ready: true, detail: detailOf(ledger, state.relay) }
       : { ready: false, reason: `waiting for ${state.waitingFor}` }
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
-  const subjects = subjectsOf(config.prefix)
-  const weights = stack.use(new WeightsView({ bus, subjects, key: masterKey.weights, clock }))
-  const relayed = { discovery, weights, relay: relayState, ...booksOf(database) }
+  const books = booksOf(database)
+  const keeper = keeperOf(config, ports, books.weightTables)
+  const weights = stack.use(weightsOf(config, ports, keeper))
+  const relayed = { discovery, weights, relay: relayState, ...books }
   const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
@@ -116,20 +121,18 @@ export async function startControlPlane(
   )
   await server.listen({ host: config.host, port: config.port })
 
-  const opening = { database, ledger, masterKey, logger }
-  const onWait = (reason: string): void => void (state.waitingFor = reason)
-  await retry(logger, onWait, () => openLog(opening, config.applyMigrations))
-  await retry(logger, onWait, () => applyDeclaration(opening, declare(ledger.catalog)))
-
+  const opening = { database, ledger, masterKey, logger, declare }
+  await openUp(opening, config, (reason) => void (state.waitingFor = reason))
   for (const node of await loadNodes(database, clock.now() - REMEMBER_NODES_MS))
     fleet.restore(node.report, node.lastSeen)
   const relay = stack.use(startRelay({ bus, ledger, log, key: masterKey.commits, logger }))
   Object.assign(state, { relay, opened: true })
-  stack.use(new Heartbeat({ bus, subjects, ledger, fleet }))
+  stack.use(new Heartbeat({ bus, subjects: subjectsOf(config.prefix), ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
   stack.use(every(SAVE_NODES_MS, () => keepNodes(database, audit.past, fleet, clock)))
   const checkpoints = new Checkpoints({ ledger, clock, logger, ...audit })
   stack.use(every(CHECKPOINT_MS, () => checkpoints.tick()))
+  stack.use(every(KEEP_WEIGHTS_MS, () => keeper.tick()))
   const ingest = stack.use(startIngest(config, ports, ledger, relayed.books))
   addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery, ingest })
   const port = listeningPort(server)
@@ -177,10 +180,26 @@ function startDiscovery(
   })
 }
 
-const booksOf = (database: Kysely<Database>): Readonly<{ usage: UsageReport; books: UsageBooks }> => ({
+const booksOf = (database: Kysely<Database>) => ({
   usage: new UsageReport(database),
   books: new UsageBooks(database),
+  weightTables: new WeightTables(database),
 })
+
+function weightsOf(
+  { prefix, masterKey }: ControlPlaneConfig,
+  { bus, clock }: ControlPlanePorts,
+  keeper: WeightKeeper,
+): WeightsView {
+  const onTable = keeper.take.bind(keeper)
+  return new WeightsView({ bus, subjects: subjectsOf(prefix), key: masterKey.weights, clock, onTable })
+}
+
+const keeperOf = (
+  { usageRetentionDays }: ControlPlaneConfig,
+  { clock, logger }: ControlPlanePorts,
+  tables: WeightTables,
+): WeightKeeper => new WeightKeeper({ tables, clock, logger, retentionMs: usageRetentionDays * DAY_MS })
 
 function startIngest(
   { usageRetentionDays: retentionDays }: ControlPlaneConfig,
@@ -212,6 +231,19 @@ function startRelay({ bus, ledger, log, key, logger }: RelayParts): Relay {
 
 function detailOf(ledger: Ledger, relay: Relay | null): Readonly<Record<string, unknown>> {
   return { commit: ledger.catalog.commit, epoch: ledger.catalog.epoch, relay: relay?.state.kind ?? 'idle' }
+}
+
+type Opening = Parameters<typeof openLog>[0] & Pick<ControlPlanePorts, 'declare'>
+
+/** Waits for the database, and brings the log to where it may be served from. */
+async function openUp(
+  opening: Opening,
+  { applyMigrations }: ControlPlaneConfig,
+  onWait: (reason: string) => void,
+): Promise<void> {
+  const { logger, ledger, declare } = opening
+  await retry(logger, onWait, () => openLog(opening, applyMigrations))
+  await retry(logger, onWait, () => applyDeclaration(opening, declare(ledger.catalog)))
 }
 
 /** Tries for ever what a database that is away refuses; what can never work is thrown. */

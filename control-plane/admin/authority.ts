@@ -66,6 +66,7 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['usage.reprice', 'write'],
   ['requests.list', 'read'],
   ['requests.get', 'read'],
+  ['requests.explain', 'read'],
   ['system.status', 'read'],
   ['system.advanceEpoch', 'write'],
 ])

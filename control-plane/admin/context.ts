@@ -19,6 +19,7 @@ import type { Past } from '../store/past.ts'
 import type { Trail } from '../store/trail.ts'
 import type { UsageBooks } from '../store/usage-books.ts'
 import type { UsageReport } from '../store/usage-report.ts'
+import type { WeightTables } from '../store/weight-tables.ts'
 
 export type AdminPorts = Readonly<{
   ledger: Ledger
@@ -31,6 +32,8 @@ export type AdminPorts = Readonly<{
   fleet: Fleet
   discovery: Pick<Discovery, 'standing' | 'ask'>
   weights: Pick<WeightsView, 'of' | 'current'>
+  /** What it said before. */
+  weightTables: WeightTables
   calls: CallRecorder
   usage: UsageReport
   books: UsageBooks

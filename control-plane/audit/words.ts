@@ -7,7 +7,7 @@ import type { CatalogEvent, UnreadableEvent } from '#contracts/catalog/event.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import { readEvent } from '#contracts/commit/commit.ts'
 import { splitStream, type StreamId } from '#contracts/ids.ts'
-import type { TrailEntry } from '../store/trail.ts'
+import type { TrailEntry, TrailEvent } from '../store/trail.ts'
 import {
   capabilityFields,
   definitionFields,
@@ -48,11 +48,13 @@ export function eventWords(event: CatalogEvent | UnreadableEvent): string {
 
 /** @returns a sentence for each event of an entry of the trail. */
 export const entryWords = ({ commitNo, events }: TrailEntry): readonly string[] =>
-  events.map(({ stream, version, type, schemaVersion, body }, i) =>
-    eventWords(
-      readEvent({ i, stream, sver: version, type, sv: schemaVersion, body: JSON.stringify(body) }, commitNo),
-    ),
-  )
+  events.map((event) => trailWords(event, commitNo))
+
+export const trailWords = (event: TrailEvent, commitNo: number): string => {
+  const { stream, version, type, schemaVersion, body } = event
+  const wire = { i: 0, stream, sver: version, type, sv: schemaVersion, body: JSON.stringify(body) }
+  return eventWords(readEvent(wire, commitNo))
+}
 
 function predicate(event: CatalogEvent): string {
   switch (event.type) {

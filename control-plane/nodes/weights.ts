@@ -22,6 +22,8 @@ export type WeightsViewPorts = Readonly<{
   /** `MasterKey.weights`. */
   key: Uint8Array
   clock: Clock
+  /** Told each table once, in the order of their numbers. */
+  onTable?: (table: WeightTable) => void
 }>
 
 export type CountingFactor = Readonly<{ factor: number; reason: string }>
@@ -113,6 +115,7 @@ export class WeightsView implements Disposable {
     const table = opened.value
     this.#table = table
     this.#entries = new Map(table.entries.map((entry) => [`${entry.provider}\n${entry.model}`, entry]))
+    this.#ports.onTable?.(table)
     this.#receivedAt = clock.monotonic() - (isStored ? Math.max(0, clock.now() - table.at) : 0)
   }
 }

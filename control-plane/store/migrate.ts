@@ -8,11 +8,13 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import * as log from './migrations/0001-log.ts'
 import * as usage from './migrations/0002-usage.ts'
 import * as audit from './migrations/0003-audit.ts'
+import * as weights from './migrations/0004-weights.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-log': log,
   '0002-usage': usage,
   '0003-audit': audit,
+  '0004-weights': weights,
 }
 
 /**

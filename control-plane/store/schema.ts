@@ -88,6 +88,26 @@ export type Database = {
   cp_snapshot: { commit_no: Bigint; fold_version: number; body: string; signature: string }
   /** Signed statements of where the log was. */
   cp_checkpoint: { commit_no: Bigint; statement: string; signature: string }
+  /** Times in which every weight table was heard, by whom. */
+  weight_run: {
+    epoch: number
+    first_seq: Bigint
+    writer: string
+    last_seq: Bigint
+    first_at: Bigint
+    last_at: Bigint
+  }
+  /** What they said of a deployment, where it was not what the table before said. */
+  weight_entry: {
+    epoch: number
+    provider: string
+    model: string
+    seq: Bigint
+    at: Bigint
+    factor: number
+    reason: string
+    detail: string | null
+  }
   /** The state each node said it had at a commit. */
   cp_served: { commit_no: Bigint; node_id: string; fold_version: number; digest: string; seen_at: Bigint }
 }

@@ -42,6 +42,11 @@ export type TrailEntry = Readonly<{
   chain: string
 }>
 
+/** One event with who made it, when and why. */
+export type StreamEntry = Readonly<
+  Pick<TrailEntry, 'commitNo' | 'at' | 'actor' | 'reason'> & { event: TrailEvent }
+>
+
 export class Trail {
   readonly #database: Kysely<Database>
 
@@ -82,6 +87,30 @@ export class Trail {
         })),
         chain: row.chain.toString('hex'),
       }
+    })
+  }
+
+  /** Events of one stream, newest first, up to a commit, each with the commit it is of. */
+  async ofStream(stream: string, upTo: number, limit: number): Promise<readonly StreamEntry[]> {
+    const rows = await this.#database
+      .selectFrom('cp_event')
+      .innerJoin('cp_commit', 'cp_commit.commit_no', 'cp_event.commit_no')
+      .select(['cp_event.commit_no', 'version', 'type', 'schema_version', 'body', 'meta', 'at'])
+      .where('stream', '=', stream)
+      .where('cp_event.commit_no', '<=', String(upTo))
+      .orderBy('version', 'desc')
+      .limit(limit)
+      .execute()
+    return rows.map((row): StreamEntry => {
+      const { actor, reason } = JSON.parse(row.meta) as CommitMeta
+      const event = {
+        stream,
+        version: row.version,
+        type: row.type,
+        schemaVersion: row.schema_version,
+        body: JSON.parse(row.body) as unknown,
+      }
+      return { commitNo: Number(row.commit_no), at: Number(row.at), actor, reason, event }
     })
   }
 

@@ -30,6 +30,7 @@ import type { Database } from '#control-plane/store/schema.ts'
 import { Trail } from '#control-plane/store/trail.ts'
 import { UsageBooks } from '#control-plane/store/usage-books.ts'
 import { UsageReport } from '#control-plane/store/usage-report.ts'
+import { WeightTables } from '#control-plane/store/weight-tables.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789abcdef'
 
@@ -80,6 +81,7 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     fleet: new Fleet(ledger, clock),
     discovery: silentDiscovery,
     weights: { of: () => null, current: () => null },
+    weightTables: new WeightTables(database),
     calls,
     usage: new UsageReport(database),
     books: new UsageBooks(database),

@@ -9,6 +9,7 @@ import { dateOf, dayOf, DAY_MS } from '../../store/usage-books.ts'
 import { DIMENSIONS, type ReportFilter } from '../../store/usage-report.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, router } from '../trpc.ts'
+import { explainRequest } from './explain.ts'
 
 const name = z.string().min(1).max(300)
 const date = z.iso.date()
@@ -140,4 +141,6 @@ export const requests = router({
       }
       return { ...found.record, tags: found.tags, cost: found.cost }
     }),
+
+  explain: explainRequest,
 })
