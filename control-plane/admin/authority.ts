@@ -47,6 +47,7 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['keys.revoke', 'write'],
   ['fleet.list', 'read'],
   ['fleet.wait', 'read'],
+  ['fleet.watch', 'read'],
   ['weights.current', 'read'],
   ['weights.why', 'read'],
   ['audit.list', 'read'],

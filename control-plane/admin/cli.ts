@@ -15,7 +15,7 @@ import { GLOBAL_HELP, readGlobalOptions, type GlobalOptions } from './cli/argume
 import { adminCommands, commandRouter, inputAlone, type Command } from './cli/commands.ts'
 import { verifyFile, writeExport } from './cli/log-file.ts'
 import { inputOf, missingValues } from './cli/flags.ts'
-import { render } from './cli/output.ts'
+import { render, renderWatched } from './cli/output.ts'
 
 export type CliPorts = Readonly<{
   env: Env
@@ -110,6 +110,7 @@ class Run {
     const { path, isChange } = command
     if (path === 'audit.verify' && input['file'] !== undefined) return this.#verify(input)
     const client = getUntypedClient(createAdminClient(await this.#place()))
+    if (command.isWatch) return this.#watch(client, path, input)
     if (path === 'audit.export' && !this.#options.json) {
       await writeExport((asked) => client.query(path, asked), input, this.#ports.out)
       this.#exit = 0
@@ -135,6 +136,20 @@ class Run {
       this.#options.json ? `${JSON.stringify(check, null, 2)}\n` : render('audit.verify', check),
     )
     this.#exit = check.ok ? 0 : EXIT_FAILED
+  }
+
+  /** A line for each thing that is told, until the control plane ends it or somebody ends us. */
+  async #watch(client: UntypedClient, path: string, input: Input): Promise<void> {
+    const { json } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      client.subscription(path, input, {
+        onData: (answer: unknown) =>
+          this.#ports.out(json ? `${JSON.stringify(answer)}\n` : renderWatched(answer)),
+        onError: reject,
+        onComplete: resolve,
+      })
+    })
+    this.#exit = 0
   }
 
   async #change(client: UntypedClient, path: string, input: Input): Promise<unknown> {

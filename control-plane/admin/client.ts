@@ -8,9 +8,17 @@
  * For packages that are linked (a workspace, `file:` or `npm link`): Node strips no types from a copy under
  * `node_modules`, so there it takes a bundler or a loader that does.
  */
-import { createTRPCClient, httpLink, TRPCClientError, type TRPCClient, type TRPCLink } from '@trpc/client'
+import {
+  createTRPCClient,
+  httpLink,
+  splitLink,
+  TRPCClientError,
+  type TRPCClient,
+  type TRPCLink,
+} from '@trpc/client'
 import { observable } from '@trpc/server/observable'
 import type { Issue } from '../commands/rejection.ts'
+import { eventStreamLink } from './event-stream.ts'
 import type { AdminRouter } from './router.ts'
 
 export type AdminClientOptions = Readonly<{
@@ -40,7 +48,11 @@ export function createAdminClient({ url, token, timeoutMs = TIMEOUT_MS }: AdminC
     links: [
       identified,
       bounded(timeoutMs),
-      httpLink({ url: base.href, headers: { authorization: `Bearer ${token}` } }),
+      splitLink({
+        condition: ({ type }) => type === 'subscription',
+        true: eventStreamLink(base.href, token),
+        false: httpLink({ url: base.href, headers: { authorization: `Bearer ${token}` } }),
+      }),
     ],
   })
 }
@@ -69,6 +81,8 @@ const bounded =
   () =>
   ({ op, next }) =>
     observable((observer) => {
+      // A subscription has no answer that could be late; its link listens for signs of life.
+      if (op.type === 'subscription') return next(op).subscribe(observer)
       const limit = timeoutMs + workOf(op.path, op.input)
       const controller = new AbortController()
       const timer = setTimeout(() => {

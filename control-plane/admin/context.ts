@@ -52,16 +52,28 @@ export type CallNote = {
   detail: string
 }
 
-export type AdminContext = Omit<AdminPorts, 'adminToken'> & Readonly<{ actor: Actor; note: CallNote }>
+export type AdminContext = Omit<AdminPorts, 'adminToken'> &
+  Readonly<{
+    actor: Actor
+    note: CallNote
+    /** The listener closes: what has no end of its own ends now. */
+    closing: AbortSignal
+  }>
 
 /** Who holds the one token there is. Roles will bring names. */
 const TOKEN_HOLDER: Actor = { kind: 'token', id: 'admin' }
 export const UNKNOWN_ACTOR = 'unknown'
 
-export function contextFor(ports: AdminPorts, actor: Actor = TOKEN_HOLDER): AdminContext {
+const NEVER = new AbortController().signal
+
+export function contextFor(
+  ports: AdminPorts,
+  actor: Actor = TOKEN_HOLDER,
+  closing: AbortSignal = NEVER,
+): AdminContext {
   const { adminToken: _, ...known } = ports
   const note = { begun: false, detail: '' }
-  return { ...known, actor, note }
+  return { ...known, actor, note, closing }
 }
 
 /** What is known of a caller before anything is believed. */
@@ -74,14 +86,18 @@ export type Arrival = Readonly<{
 }>
 
 /** Lets the holder of the admin token in; throws `UNAUTHORIZED`, recorded, at everybody else. */
-export function admit(ports: AdminPorts, { rawHeaders, remoteAddress, procedures }: Arrival): AdminContext {
+export function admit(
+  ports: AdminPorts,
+  { rawHeaders, remoteAddress, procedures }: Arrival,
+  closing?: AbortSignal,
+): AdminContext {
   const credentials = rawHeaders.filter(
     (_, at) => rawHeaders[at - 1]?.toLowerCase() === 'authorization' && at % 2 === 1,
   )
   const given = /^Bearer (\S+)$/i.exec(credentials[0] ?? '')?.[1] ?? ''
   // Compared even when nothing was given: how long it takes must not tell anything.
   const isSame = sameToken(given, ports.adminToken)
-  if (isSame && credentials.length === 1) return contextFor(ports)
+  if (isSame && credentials.length === 1) return contextFor(ports, TOKEN_HOLDER, closing)
   const why =
     credentials.length > 1
       ? 'more than one credential'

@@ -1,5 +1,6 @@
 /**
- * The admin API over HTTP: `GET /trpc/<query>` and `POST /trpc/<mutation>`, one call a request.
+ * The admin API over HTTP: `GET /trpc/<query>` and `POST /trpc/<mutation>`, one call a request; a subscription
+ * is a `GET` whose answer is a stream of events.
  */
 import type { TRPCError } from '@trpc/server'
 import { fastifyRequestHandler } from '@trpc/server/adapters/fastify'
@@ -18,6 +19,8 @@ type Call = { Params: { path: string } }
 export function addAdminRoutes(server: FastifyInstance, ports: AdminPorts): void {
   // A scope of its own: here a body is a text that tRPC parses, and only JSON is a body.
   server.register(async (scope) => {
+    const closing = new AbortController()
+    scope.addHook('preClose', async () => closing.abort())
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
       done(null, body),
@@ -30,7 +33,7 @@ export function addAdminRoutes(server: FastifyInstance, ports: AdminPorts): void
       method: ['GET', 'POST'],
       url: '/trpc/:path',
       bodyLimit: BODY_BYTES,
-      handler: (request, reply) => answer(ports, request, reply),
+      handler: (request, reply) => answer(ports, request, reply, closing.signal),
     })
   })
 }
@@ -39,6 +42,7 @@ async function answer(
   ports: AdminPorts,
   req: FastifyRequest<Call>,
   res: FastifyReply,
+  closing: AbortSignal,
 ): Promise<FastifyReply> {
   await fastifyRequestHandler({
     router: adminRouter,
@@ -49,11 +53,15 @@ async function answer(
     allowBatching: false,
     maxBodySize: BODY_BYTES,
     createContext: ({ info }) =>
-      admit(ports, {
-        rawHeaders: req.raw.rawHeaders,
-        remoteAddress: req.ip,
-        procedures: info.calls.map(({ path }) => path),
-      }),
+      admit(
+        ports,
+        {
+          rawHeaders: req.raw.rawHeaders,
+          remoteAddress: req.ip,
+          procedures: info.calls.map(({ path }) => path),
+        },
+        closing,
+      ),
     onError: ({ error, ctx }) => recordUnbegun(ports, error, req.params.path, ctx),
     responseMeta: ({ errors }) => ({
       headers: {

@@ -100,8 +100,13 @@ export function tellable(error: TRPCError): TRPCError {
   })
 }
 
+/** Between two signs of life of a subscription, in milliseconds. */
+const PING_MS = 5_000
+
 const t = initTRPC.context<AdminContext>().create({
   isDev: false,
+  // Who watches is told that we are there, so that a dead connection is noticed on both sides.
+  sse: { ping: { enabled: true, intervalMs: PING_MS } },
   errorFormatter: ({ shape, error }) => {
     const told = tellable(error)
     return { ...shape, message: told.message, data: { ...shape.data, ...refusalData(told) } }
@@ -119,7 +124,7 @@ export const procedure = t.procedure.use(async ({ ctx, path, type, next }) => {
   ctx.note.begun = true
   const tell = (outcome: CallOutcome, detail: string): void =>
     ctx.calls.record({ actor: `${ctx.actor.kind}:${ctx.actor.id}`, procedure: path, outcome, detail })
-  if (AUTHORITY.get(path) !== (type === 'query' ? 'read' : 'write')) {
+  if (AUTHORITY.get(path) !== (type === 'mutation' ? 'write' : 'read')) {
     tell('denied', 'nobody has authority for this procedure')
     throw new TRPCError({ code: 'FORBIDDEN', message: `nobody has authority for ${path}` })
   }

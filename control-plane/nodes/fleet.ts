@@ -44,6 +44,7 @@ export class Fleet {
   readonly #clock: Clock
   readonly #nodes = new Map<string, Entry>()
   readonly #waiters = new Set<Waiter>()
+  readonly #watchers = new Set<() => void>()
 
   constructor(ledger: FleetLedger, clock: Clock) {
     this.propagation = new Propagation(clock)
@@ -63,6 +64,22 @@ export class Fleet {
       this.propagation.served(known.report.served, report.served)
     this.#nodes.set(report.node, { report, lastSeen: this.#clock.now(), seenAt: now, movedAt })
     for (const waiter of this.#waiters) if (this.behind(waiter.commit).length === 0) this.#release(waiter)
+    for (const watcher of this.#watchers) watcher()
+  }
+
+  /** Last commit of the log. */
+  get head(): number {
+    return this.#ledger.catalog.commit
+  }
+
+  get watchers(): number {
+    return this.#watchers.size
+  }
+
+  /** @param onReport told after each report. @returns ends it. */
+  watch(onReport: () => void): () => void {
+    this.#watchers.add(onReport)
+    return () => void this.#watchers.delete(onReport)
   }
 
   /** What was known before we started; a report of the node itself replaces it. */

@@ -97,7 +97,7 @@ export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@trpc/client': ['control-plane/admin/**'],
   '@trpc/server': ['control-plane/admin/**', 'control-plane/server.ts'],
   commander: ['control-plane/admin/**'],
-  'eventsource-parser': ['data-plane/upstream/**'],
+  'eventsource-parser': ['data-plane/upstream/**', 'control-plane/admin/**'],
   fastify: [
     'contracts/process/health.ts',
     '*/server.ts',

@@ -16,6 +16,8 @@ export type Command = Readonly<{
   path: string
   description: string
   isChange: boolean
+  /** Answers again and again, until one side ends it. */
+  isWatch: boolean
   flags: Flags
   /** Each problem the router's own schema has with an input. */
   issues: (input: unknown) => readonly Issue[]
@@ -29,6 +31,8 @@ export function adminCommands(): readonly Command[] {
         path,
         description: meta.description ?? '',
         isChange: type === 'mutation',
+        // The parser's types know no third kind of procedure.
+        isWatch: type !== 'query' && type !== 'mutation',
         flags: withLocal(path, flagsOf({ ...schema })),
         issues: (input) => {
           if (!(originalInputSchema instanceof z.ZodType)) return []

@@ -45,6 +45,21 @@ export function render(procedure: string, answer: unknown): string {
   return `${[...tables, facts.join('\n')].filter((part) => part !== '').join('\n\n')}\n`
 }
 
+/** @returns a line for each node that `fleet.watch` tells of, each ending in a newline. */
+export function renderWatched(answer: unknown): string {
+  if (!isRecord(answer)) return ''
+  const at = cell('at', answer['at'])
+  const nodes = isTable(answer['nodes']) ? answer['nodes'] : []
+  const gone = Array.isArray(answer['gone']) ? answer['gone'] : []
+  const told = nodes.map((node) => {
+    const [name, state, served] = ['report.node', 'state', 'report.served'].map((path) =>
+      cell(path, memberAt(node, path)),
+    )
+    return `${at}  ${name}  ${state}  serves commit ${served} of ${cell('', answer['head'])}\n`
+  })
+  return [...told, ...gone.map((name) => `${at}  ${cell('', name)}  is gone\n`)].join('')
+}
+
 /** Members of nested objects under their paths. */
 function* leaves(
   value: Readonly<Record<string, unknown>>,

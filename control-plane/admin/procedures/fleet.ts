@@ -1,12 +1,16 @@
 /**
  * The fleet: which nodes there are and how far each has come.
  */
+import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
+import { watchFleet } from '../../nodes/watch.ts'
 import { procedure, router } from '../trpc.ts'
 import { catalogAt } from './change.ts'
 
 /** Longer waits are the caller's to repeat: connections do not live for ever. */
 const WAIT_MS = 60_000
+/** Each holds a connection. */
+const MOST_WATCHERS = 100
 
 export const fleet = router({
   list: procedure
@@ -16,6 +20,26 @@ export const fleet = router({
       return {
         head: { commit: catalog.commit, epoch: catalog.epoch, digest, chain },
         nodes: ctx.fleet.list(),
+      }
+    }),
+
+  watch: procedure
+    .meta({ description: 'The fleet now, and then every node that changes, until you leave.' })
+    .input(
+      z
+        .strictObject({
+          changes: z.int().min(1).optional().describe('End after so many answers.'),
+        })
+        .prefault({}),
+    )
+    .subscription(async function* ({ ctx, input, signal }) {
+      if (ctx.fleet.watchers >= MOST_WATCHERS)
+        throw new TRPCError({ code: 'TOO_MANY_REQUESTS', message: `${MOST_WATCHERS} watch already` })
+      let told = 0
+      for await (const change of watchFleet(ctx, AbortSignal.any([ctx.closing, signal ?? []].flat()))) {
+        yield change
+        told += 1
+        if (told === input.changes) return
       }
     }),
 
