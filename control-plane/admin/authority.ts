@@ -59,6 +59,7 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['audit.checkpoints', 'read'],
   ['audit.export', 'read'],
   ['audit.calls', 'read'],
+  ['audit.blame', 'read'],
   ['config.plan', 'write'],
   ['config.applyFile', 'write'],
   ['config.export', 'read'],

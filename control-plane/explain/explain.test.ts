@@ -155,6 +155,34 @@ describe('an explained request', () => {
     ])
   })
 
+  test('is blamed, with others of its time, on what was changed before they turned bad', async () => {
+    const { api, ports, clock } = plane
+    const begun = clock.now()
+    const [attempt] = usageRecord('').attempts
+    const records = Array.from({ length: 120 }, (_, at) =>
+      entry(
+        usageRecord(`blame_${at}`, {
+          at: begun + at * 1_000,
+          model: 'blamed',
+          candidates: served('', {}).candidates,
+          attempts: [{ ...attempt!, provider: 'b', outcome: at < 60 ? 'success' : 'fault' }],
+        }),
+      ),
+    )
+    await ports.books.enter(records)
+    clock.advance(58_000)
+    const { version: expectedVersion } = (await api.providers.get({ id: 'b' })).provider
+    const reason = 'they said so'
+    const { commitNo } = await api.providers.drain({ id: 'b', expectedVersion, reason })
+    clock.advance(70_000)
+    const found = await api.audit.blame({ model: 'blamed', provider: 'b', from: begun })
+    expect(found.shift).toMatchObject({ at: begun + 60_000, before: { mean: 0 }, after: { mean: 1 } })
+    const [cause] = found.causes
+    expect(cause).toMatchObject({ kind: 'commit', commitNo, actor: 'token:admin', reason })
+    expect(cause?.words).toEqual(['provider b began to drain'])
+    expect(await api.audit.blame({ model: 'nothing' })).toMatchObject({ shift: null, causes: [] })
+  })
+
   test('of an earlier release says that its record does not hold enough', async () => {
     expect(await explained(usageRecord('req_old', { commit }))).toMatchObject({ verdict: 'unknown' })
     await expect(plane.api.requests.explain({ id: 'nobody' })).rejects.toThrow('no record')

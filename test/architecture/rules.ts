@@ -146,7 +146,7 @@ export const PURE = [
   'data-plane/sessions/{binding,redact,retell}.ts',
   'data-plane/sync/cursor.ts',
   'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
-  'control-plane/explain/{candidates,recompute,resolve-name}.ts',
+  'control-plane/explain/{candidates,recompute,resolve-name,shift}.ts',
   'control-plane/commands/{command,decide,decide-*,decided,restore}.ts',
   'prober/judgement/{capacity,damp,estimate,memory,peers,score,window}.ts',
   'prober/probe/plan.ts',

@@ -15,6 +15,7 @@ import { marksOf, Refold, verifyAll, type LogCheck } from '../../audit/verify-al
 import { entryWords } from '../../audit/words.ts'
 import type { RevertCommand } from '../../commands/command.ts'
 import type { AdminContext } from '../context.ts'
+import { blame } from '../reports/blame.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
 import { carryOut, catalogAt, changing, type Change, type ChangeInput } from './change.ts'
 import { view as viewKey } from './keys.ts'
@@ -175,6 +176,8 @@ export const audit = router({
         publicKey: ctx.signer.verifier.publicKey,
       }
     }),
+
+  blame,
 
   calls: procedure
     .meta({ description: 'Calls of this API, newest first, allowed and refused.' })
