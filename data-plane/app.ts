@@ -16,7 +16,7 @@ import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
-import { encodeRecord } from '#contracts/usage/record.ts'
+import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
 import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { LimitCounters } from './admission/counters.ts'
 import { Limiter } from './admission/limiter.ts'
@@ -67,9 +67,6 @@ export type DataPlanePorts = Readonly<{
 export type RunningDataPlane = AsyncDisposable &
   Readonly<{ port: number; opsPort: number; readiness: () => Readiness }>
 
-/** Of records that the bus has not taken yet: about a million. */
-const SPOOL_BYTES = 1024 * 1024 * 1024
-
 /** How often what no configuration names any more is let go, in milliseconds. */
 const TIDY_MS = 10_000
 
@@ -94,8 +91,8 @@ export async function startDataPlane(
   const emitting = { bus, subject, node, boot, counters, beforeReport, clock }
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
-  const spool = stack.use(openSpool(folder, ports))
-  const onRecord = recorder(spool, node)
+  const spool = stack.use(openSpool(folder, config.usageSpoolBytes, ports))
+  const { onIntent, onRecord } = recorder(spool, node)
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
@@ -109,7 +106,7 @@ export async function startDataPlane(
     state.isAccepting ? follower.readiness() : { ready: false, reason: 'stopping' }
   const nodes = (): number => follower.readout().fleetNodes
   const limiter = stack.use(new Limiter({ counters: ports.limits, clock, nodes }))
-  const parts = { holder, health, pools, counters, statuses, limiter, onRecord }
+  const parts = { holder, health, pools, counters, statuses, limiter, onIntent, onRecord }
   const inference = inferencePorts(config, ports, parts)
   const metrics = new Metrics()
   const { context } = inference
@@ -138,18 +135,22 @@ function takeDownWaiting(health: Health, counters: Counters, clock: Clock): void
   counters.countWaiting((waits) => health.overdue(now, ({ lane, mode }) => waits(lane.slot, mode)))
 }
 
-const openSpool = (folder: string, { bus, logger }: DataPlanePorts): Spool =>
+const openSpool = (folder: string, mostBytes: number, { bus, logger }: DataPlanePorts): Spool =>
   new Spool({
     folder: join(folder, 'usage'),
     stream: bus.usage,
-    mostBytes: SPOOL_BYTES,
+    mostBytes,
+    idOf: idOfRecord,
     onProblem: (message) => logger.warn({}, message),
   })
 
-const recorder =
-  (spool: Spool, node: NodeId) =>
-  (record: RequestRecord): void =>
-    spool.append(encodeRecord({ ...record, node }))
+function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onRecord'> {
+  const lineOf = (record: RequestRecord): string => encodeRecord({ ...record, node })
+  return {
+    onIntent: (record) => spool.intend(record.id, lineOf(record)),
+    onRecord: (record, written) => spool.append(record.id, lineOf(record), written),
+  }
+}
 
 type NodeParts = Readonly<{
   holder: SnapshotHolder
@@ -158,11 +159,12 @@ type NodeParts = Readonly<{
   counters: Counters
   statuses: Map<number, number>
   limiter: Limiter
+  onIntent: InferencePorts['onIntent']
   onRecord: InferencePorts['onRecord']
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, health, pools, counters, statuses, limiter, onRecord } = parts
+  const { holder, health, pools, counters, statuses, limiter, onIntent, onRecord } = parts
   const { sessions, notes, clock, logger, random, context: store } = ports
   const sealer = createSealer(config.masterKey.carriers)
   return {
@@ -192,6 +194,7 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
         totalMs: outcome === 'cancelled' ? -1 : totalMs,
         habit,
       }),
+    onIntent,
     onRecord,
     onSettled: (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1),
   }

@@ -20,7 +20,7 @@ export type MetricSources = Readonly<{
   emitter: Emitter
   problems: Problems
   bus: Pick<Bus, 'connected'>
-  spool: Pick<Spool, 'waiting' | 'published' | 'dropped'>
+  spool: Pick<Spool, 'waiting' | 'published' | 'dropped' | 'recovered'>
   limiter: Limiter
   /** Null: off. */
   context: Readonly<{
@@ -104,6 +104,12 @@ function addUsageMetrics(metrics: Metrics, spool: MetricSources['spool']): void 
     'Usage records lost for want of room.',
     [],
     () => spool.dropped,
+  )
+  metrics.counter(
+    'apiproxy_usage_recovered_total',
+    'Requests that were under way when this node was killed before its last start.',
+    [],
+    () => spool.recovered,
   )
 }
 

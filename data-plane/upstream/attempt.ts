@@ -5,10 +5,11 @@
  * content, a JSON answer until its end. Until then every failure is returned as data and another candidate
  * can be tried; afterwards the client is told that the answer broke off.
  */
+import type { DialectName } from '../dialects/canonical/request.ts'
 import { scanTopLevel } from '../dialects/json-scan.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
 import { isJson, isPlain, isStreamed, passedHeaders } from './answer-head.ts'
-import { classifyNetworkError, classifyRefusal, failure, type Failure } from './classify.ts'
+import { classifyNetworkError, classifyRefusal, failure, isReset, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Passage, StreamPassage } from './passage.ts'
 import type { Dispatcher } from './pools.ts'
@@ -29,6 +30,8 @@ const STALE_MS = 1_000
 export type Prepared = Readonly<{
   method: 'GET' | 'POST' | 'DELETE'
   path: string
+  /** Whose words it is in. */
+  dialect: DialectName
   /** Name, value, name, value…, without the credential. */
   headers: readonly string[]
   /** Null: none. */
@@ -394,6 +397,3 @@ class Attempt implements Dispatcher.DispatchHandler {
 }
 
 const UNTOLD: Told = { usage: null, seen: () => 0 }
-
-const isReset = (code: string): boolean =>
-  code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'

@@ -165,6 +165,10 @@ export function classifyNetworkError(code: string): Failure {
   return failure(timedOut ? 'timeout' : 'fault')
 }
 
+/** Did the other side close the connection? */
+export const isReset = (code: string): boolean =>
+  code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+
 /** A failure without a status: nothing came, or not what was asked for. */
 export function failure(outcome: Failure['outcome'], message: string | null = null): Failure {
   return {

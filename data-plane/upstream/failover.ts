@@ -11,6 +11,7 @@ import type { Result } from '#contracts/result.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
 import type { Pick, Refusal, Why } from '#contracts/routing/pick.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
+import type { DialectName } from '../dialects/canonical/request.ts'
 import { attempt, type AttemptResult, type Prepared, type Refused } from './attempt.ts'
 import {
   choose,
@@ -43,6 +44,8 @@ export type PlanInput = Choice &
     client: Downstream
     /** Told of each choice, with all that it was made from. */
     onPick?: (pick: Pick, moment: PickMoment) => void
+    /** Told of each attempt before anything is sent: what has to be known of it whatever happens next. */
+    onBegin?: (begun: BegunAttempt) => void
     /** Told when a stream's first content has come, in milliseconds from sending. */
     onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
     /** Told of each attempt as it ends. */
@@ -63,26 +66,32 @@ export type FailoverPorts = Readonly<{
   clock: Readonly<{ now(): number; monotonic(): number }>
 }>
 
-export type AttemptRecord = Readonly<{
+export type BegunAttempt = Readonly<{
   deployment: Deployment
   lane: Lane
-  /** Why it was made there: what chose it, another credential, or a further try at the same place. */
+  /** Why it is made there: what chose it, another credential, or a further try at the same place. */
   why: Why | 'key' | 'again'
-  outcome: OutcomeClass
-  /** Of a JSON answer; null for streams, whose `onFirst` was told, and for failures. */
-  firstMs: number | null
-  /** How slow that was against what is usual; null where `firstMs` is, or nobody can say. */
-  slowness: number | null
-  totalMs: number
-  /** What it adds to what is usual; null: nothing. */
-  habit: HabitSample | null
-  /** Null: nothing that counts. */
-  spent: Spent | null
-  /** Status of a refusal; 0: none came, or an answer did. */
-  status: number
-  /** What the request lost on its way into another dialect. */
-  warnings: readonly string[]
+  prepared: Prepared
 }>
+
+export type AttemptRecord = Omit<BegunAttempt, 'prepared'> &
+  Readonly<{
+    dialect: DialectName
+    outcome: OutcomeClass
+    /** Of a JSON answer; null for streams, whose `onFirst` was told, and for failures. */
+    firstMs: number | null
+    /** How slow that was against what is usual; null where `firstMs` is, or nobody can say. */
+    slowness: number | null
+    totalMs: number
+    /** What it adds to what is usual; null: nothing. */
+    habit: HabitSample | null
+    /** Null: nothing that counts. */
+    spent: Spent | null
+    /** Status of a refusal; 0: none came, or an answer did. */
+    status: number
+    /** What the request lost on its way into another dialect. */
+    warnings: readonly string[]
+  }>
 
 export type PlanResult =
   /** An answer reached the client, whole or (as it was told) broken off. */
@@ -253,9 +262,10 @@ class Run {
   ): Promise<AttemptResult> {
     const { health, pools, clock } = this.#ports
     const { deployment } = chosen.candidate
-    const { ask, session, stream, client, onFirst, onAttempt } = this.#input
+    const { ask, session, stream, client, onBegin, onFirst, onAttempt } = this.#input
     const { firstTokenMs, answerMs } = deployment.timeouts
     this.#attempts += 1
+    onBegin?.({ deployment, lane, why, prepared })
     const begunAt = clock.monotonic()
     const ticket = health.begin(deployment, lane, ask, warmthOf(session, deployment), begunAt)
     const result = await attempt({
@@ -279,11 +289,12 @@ class Run {
     const { failure, firstMs, totalMs } = result
     const slowness = firstMs === null || stream ? null : health.first(ticket, firstMs, now)
     const habit = health.end(ticket, failure, result.limits, now)
-    const outcome = failure?.outcome ?? 'success'
-    const { warnings } = prepared
+    const outcome: OutcomeClass = failure?.outcome ?? 'success'
+    const { warnings, dialect } = prepared
     const status = failure?.status ?? 0
     const { spent } = result
-    onAttempt({ deployment, lane, why, outcome, firstMs, slowness, totalMs, habit, spent, status, warnings })
+    const told = { outcome, firstMs, slowness, totalMs, habit, spent, status, warnings }
+    onAttempt({ deployment, lane, why, dialect, ...told })
     return result
   }
 

@@ -4,6 +4,7 @@
  * Pure in effect: told what happens, makes one record at the end. Requests of unknown callers leave none:
  * nobody could be billed for them, and anybody could write them.
  */
+import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
@@ -18,9 +19,13 @@ import {
 } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import type { TableInForce } from '#contracts/weights/table.ts'
+import { glanceRequest } from '../dialects/native/meter.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
-import type { AttemptRecord } from '../upstream/failover.ts'
+import type { AttemptRecord, BegunAttempt } from '../upstream/failover.ts'
+import { piecesOf, type RequestBody } from '../upstream/request-body.ts'
 import type { Spent } from '../upstream/spent.ts'
+
+type Caller = Readonly<{ key: string; commit: number; endpoint: ClientEndpoint }>
 
 /** All of a record but what is the same for every request of a node. */
 export type RequestRecord = Omit<UsageRecord, 'node'>
@@ -37,7 +42,7 @@ export class Account {
   readonly id: string
   readonly #at: number
   readonly #startedAt: number
-  #caller: Readonly<{ key: string; commit: number }> | null = null
+  #caller: Caller | null = null
   #asked: Readonly<{ model: string; stream: boolean }> = { model: '', stream: false }
   #route = ''
   #session: string | null = null
@@ -49,6 +54,7 @@ export class Account {
   #uncut = 0
   readonly #choices: RecordedChoice[] = []
   readonly #attempts: RecordedAttempt[] = []
+  #underWay: RecordedAttempt | null = null
   #last: AttemptRecord | null = null
   #spent: Spent | null = null
 
@@ -59,8 +65,8 @@ export class Account {
     this.#startedAt = startedAt
   }
 
-  calledBy({ keyId }: Principal, commit: number): void {
-    this.#caller = { key: keyId, commit }
+  calledBy({ keyId }: Principal, commit: number, endpoint: ClientEndpoint): void {
+    this.#caller = { key: keyId, commit, endpoint }
   }
 
   askedFor(model: string, stream: boolean): void {
@@ -98,14 +104,56 @@ export class Account {
       provider: deployment.provider,
       model: cut(deployment.model),
       credential: lane.credential ?? '',
+      dialect: attempt.dialect,
       why,
       outcome,
       status,
       firstMs: orNull(attempt.firstMs ?? firstMs),
       totalMs: rounded(totalMs),
     })
+    this.#underWay = null
     this.#last = attempt
     if (spent !== null) this.#spent = spent
+  }
+
+  /**
+   * What is recorded if nothing more is heard of the request, because this process dies: that it was sent, and
+   * what went in by the size of its body. Nobody knows what came out.
+   *
+   * @returns null when there is nobody to name.
+   */
+  intend({ deployment, lane, why, prepared }: BegunAttempt): RequestRecord | null {
+    if (this.#caller === null) return null
+    // Sent, never heard of, and sent again: it may have arrived all the same.
+    if (this.#underWay !== null) this.#attempts.push(this.#underWay)
+    const { dialect, body } = prepared
+    const isFree = this.#caller.endpoint === 'count_tokens' || body === null
+    this.#underWay = {
+      provider: deployment.provider,
+      model: cut(deployment.model),
+      credential: lane.credential ?? '',
+      dialect,
+      why,
+      outcome: 'lost',
+      status: 0,
+      firstMs: null,
+      totalMs: 0,
+    }
+    return {
+      ...this.#known(this.#caller),
+      status: 500,
+      totalMs: 0,
+      attempts: [...this.#attempts, this.#underWay],
+      provider: this.#underWay.provider,
+      upstream: this.#underWay.model,
+      tokens: isFree ? NO_TOKENS : { ...NO_TOKENS, input: glanceAt(body) },
+      isEstimated: true,
+      weights: this.#choices[0]?.table?.seq ?? 0,
+      // Here they would be most of the line.
+      candidates: [],
+      choices: [],
+      warnings: [],
+    }
   }
 
   /** @param status told to the client; 499: it had left. @returns null when there is nobody to name. */
@@ -114,14 +162,7 @@ export class Account {
     const last = this.#last
     const isAnswered = last !== null && (last.outcome === 'success' || last.spent !== null)
     return {
-      v: 1,
-      id: this.id,
-      at: this.#at,
-      key: this.#caller.key,
-      asked: cut(this.#asked.model),
-      model: cut(this.#route),
-      session: this.#session,
-      stream: this.#asked.stream,
+      ...this.#known(this.#caller),
       status,
       totalMs: rounded(now - this.#startedAt),
       attempts: this.#attempts,
@@ -129,15 +170,30 @@ export class Account {
       upstream: isAnswered ? cut(last.deployment.model) : '',
       tokens: this.#spent?.tokens ?? NO_TOKENS,
       isEstimated: this.#spent?.isEstimated ?? false,
-      commit: this.#caller.commit,
       weights: this.#choices[0]?.table?.seq ?? 0,
-      seed: this.#seed,
       candidates: this.#candidates ?? [],
       choices: this.#choices,
       ...(this.#uncut > MOST_CANDIDATES ? { uncut: this.#uncut } : {}),
       ...(this.#preference === null ? {} : { binding: bindingOf(this.#preference) }),
       ...(this.#held.length === 0 ? {} : { held: this.#held }),
       warnings: (last?.warnings ?? []).slice(0, MOST_WARNINGS).map(cut),
+    }
+  }
+
+  /** What is so from the request's first attempt on. */
+  #known({ key, commit, endpoint }: Caller) {
+    return {
+      v: 1 as const,
+      id: this.id,
+      at: this.#at,
+      key,
+      endpoint,
+      asked: cut(this.#asked.model),
+      model: cut(this.#route),
+      session: this.#session,
+      stream: this.#asked.stream,
+      commit,
+      seed: this.#seed,
     }
   }
 }
@@ -163,3 +219,6 @@ const bindingOf = ({ bound, home, isRequired }: Preference): RecordedBinding => 
 /** Three decimals are enough for people; they keep records short. */
 const rounded = (value: number): number => Math.max(0, Math.round(value * 1_000) / 1_000)
 const orNull = (value: number | null): number | null => (value === null ? null : rounded(value))
+
+const glanceAt = (body: RequestBody): number =>
+  piecesOf(body).reduce((sum, piece) => sum + glanceRequest(piece), 0)

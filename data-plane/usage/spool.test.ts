@@ -1,18 +1,22 @@
 import { spawn } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BusUnavailable } from '#contracts/bus/bus.ts'
-import { Spool } from './spool.ts'
+import { Spool, type SpoolPorts } from './spool.ts'
 
 let folder = ''
+let copy = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'spool-'))
+  copy = `${folder}-copy`
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => {
+  for (const place of [folder, copy]) rmSync(place, { recursive: true, force: true })
+})
 
 /** A bus that keeps what it is told once by its id, and can be away. */
 class Shelf {
@@ -32,11 +36,32 @@ class Shelf {
   }
 }
 
+/** One process's way to the shelf: of a process that was killed nothing more arrives. */
+class Line {
+  isCut = false
+  readonly #shelf: Shelf
+
+  constructor(shelf: Shelf) {
+    this.#shelf = shelf
+  }
+
+  async publish(id: string, text: string): Promise<void> {
+    if (this.isCut) throw new BusUnavailable('killed')
+    await this.#shelf.publish(id, text)
+  }
+}
+
 const problems: string[] = []
-const open = (stream: Shelf, mostBytes = 64 * 1024 * 1024): Spool =>
-  new Spool({ folder, stream, mostBytes, onProblem: (message) => problems.push(message) })
+/** Lines of these tests begin with their id. */
+const idOf = (line: string): string => line.split(' ', 1)[0] ?? ''
+/** A record of a request that had no intent. */
+const add = (spool: Spool, line: string): void => spool.append(idOf(line), line)
+const open = (stream: SpoolPorts['stream'], mostBytes = 64 * 1024 * 1024, at = folder): Spool =>
+  new Spool({ folder: at, stream, mostBytes, idOf, onProblem: (message) => problems.push(message) })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const files = (): readonly string[] => readdirSync(folder)
+/** As the disk is when the process is killed at this moment. */
+const copyTo = (place: string): void => cpSync(folder, place, { recursive: true })
 
 describe('the spool', () => {
   test('publishes every record once, in order, and leaves nothing behind', async () => {
@@ -44,14 +69,14 @@ describe('the spool', () => {
     {
       await using spool = open(shelf)
       for (let at = 0; at < 1_000; at++) {
-        spool.append(`record ${at}`)
+        add(spool, `${at} record`)
         if (at % 100 === 0) await turn()
       }
       await spool.flush()
       expect(spool.waiting).toBe(0)
       expect(spool.published).toBe(1_000)
     }
-    expect(shelf.lines).toEqual(Array.from({ length: 1_000 }, (_, at) => `record ${at}`))
+    expect(shelf.lines).toEqual(Array.from({ length: 1_000 }, (_, at) => `${at} record`))
     expect(files()).toEqual([])
   })
 
@@ -60,16 +85,16 @@ describe('the spool', () => {
     shelf.isAway = true
     {
       await using spool = open(shelf)
-      spool.append('one')
+      add(spool, 'one')
       await spool.flush()
-      spool.append('two')
+      add(spool, 'two')
       expect(spool.waiting).toBe(2)
     }
     expect(files()).toHaveLength(1)
     await using spool = open(shelf)
     expect(spool.waiting).toBe(2)
     shelf.isAway = false
-    spool.append('three')
+    add(spool, 'three')
     await spool.flush()
     expect(shelf.lines).toEqual(['one', 'two', 'three'])
     expect(spool.waiting).toBe(0)
@@ -79,9 +104,9 @@ describe('the spool', () => {
     const shelf = new Shelf()
     await using spool = open(shelf)
     shelf.isDeaf = true
-    spool.append('one')
+    add(spool, 'one')
     await spool.flush()
-    spool.append('two')
+    add(spool, 'two')
     shelf.isDeaf = false
     await spool.flush()
     expect(new Set(shelf.lines)).toEqual(new Set(['one', 'two']))
@@ -91,7 +116,7 @@ describe('the spool', () => {
     const shelf = new Shelf()
     for (const text of ['one', 'two', 'six']) {
       await using spool = open(shelf)
-      spool.append(text)
+      add(spool, text)
       await spool.flush()
     }
     expect(shelf.lines).toEqual(['one', 'two', 'six'])
@@ -102,12 +127,12 @@ describe('the spool', () => {
     shelf.isAway = true
     {
       await using spool = open(shelf)
-      spool.append('whole')
+      add(spool, 'whole')
     }
     appendFileSync(join(folder, files()[0] ?? ''), '{"torn":')
     await using spool = open(shelf)
     shelf.isAway = false
-    spool.append('next')
+    add(spool, 'next')
     await spool.flush()
     expect(shelf.lines).toEqual(['whole', 'next'])
   })
@@ -118,7 +143,7 @@ describe('the spool', () => {
     await using spool = open(shelf, 10 * 1024 * 1024)
     const text = 'x'.repeat(1_000)
     for (let at = 0; at < 20_000; at++) {
-      spool.append(`${String(at).padStart(6, '0')} ${text}`)
+      add(spool, `${String(at).padStart(6, '0')} ${text}`)
       if (at % 500 === 0) await turn()
     }
     await spool.flush()
@@ -136,7 +161,7 @@ describe('the spool', () => {
       const shelf = new Shelf()
       await using spool = open(shelf)
       chmodSync(folder, 0o500)
-      spool.append('one')
+      add(spool, 'one')
       await spool.flush()
       expect(spool.waiting).toBe(1)
       expect(problems.at(-1)).toMatch(/cannot write/)
@@ -146,62 +171,157 @@ describe('the spool', () => {
     },
   )
 
-  test('keeps every record through any order of writes, losses, absences and restarts', async () => {
-    const step = fc.constantFrom('append', 'flush', 'away', 'back', 'deaf', 'restart', 'turn')
+  test('publishes what was begun and never ended as it was intended, once, after a restart', async () => {
+    const shelf = new Shelf()
+    {
+      await using spool = open(shelf)
+      for (const id of ['one', 'two', 'six']) spool.intend(id, `${id} intended`)
+      spool.append('one', 'one recorded')
+      await turn()
+      // Another try of the same request.
+      spool.intend('two', 'two intended again')
+      copyTo(copy)
+    }
+    const restarted = new Shelf()
+    for (let starts = 0; starts < 2; starts++) {
+      await using spool = open(restarted, undefined, copy)
+      await spool.flush()
+      expect(spool.recovered).toBe(starts === 0 ? 2 : 0)
+    }
+    expect(restarted.lines).toEqual(['one recorded', 'two intended again', 'six intended'])
+  })
+
+  test('publishes no intent while its request is under way, and keeps it over the end of a segment', async () => {
+    const shelf = new Shelf()
+    await using spool = open(shelf)
+    spool.intend('long', 'long intended')
+    const text = 'x'.repeat(1_000)
+    for (let at = 0; at < 10_000; at++) {
+      spool.intend(`r${at}`, `r${at} intended`)
+      spool.append(`r${at}`, `r${at} ${text}`)
+      if (at % 500 === 0) await turn()
+    }
+    await spool.flush()
+    await spool.flush()
+    expect(shelf.lines).toHaveLength(10_000)
+    expect(files()).toHaveLength(1)
+    copyTo(copy)
+    const restarted = new Shelf()
+    await using other = open(restarted, undefined, copy)
+    await other.flush()
+    expect(restarted.lines.filter((line) => line.startsWith('long'))).toEqual(['long intended'])
+    spool.append('long', 'long recorded')
+    await spool.flush()
+    expect(shelf.lines.filter((line) => line.startsWith('long'))).toEqual(['long recorded'])
+  })
+
+  test('has of every request one line, whatever the order of writes, absences, restarts and kills', async () => {
+    const step = fc.constantFrom('begin', 'end', 'flush', 'away', 'back', 'deaf', 'restart', 'kill', 'turn')
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const place = mkdtempSync(join(tmpdir(), 'spool-any-'))
         const shelf = new Shelf()
-        let spool = open(shelf)
-        let count = 0
+        const killed: Spool[] = []
+        let [lives, line] = [0, new Line(shelf)]
+        let at = join(place, 'life-0')
+        let spool = open(line, undefined, at)
+        let begun = 0
+        const underWay: string[] = []
+        /** Ended, and a turn went by: nothing may take that back. */
+        const [ended, sure] = [new Set<string>(), new Set<string>()]
+        const settle = (): void => ended.forEach((id) => sure.add(id))
         for (const one of steps) {
-          if (one === 'append') spool.append(`r${(count += 1)}`)
-          else if (one === 'flush') await spool.flush()
+          if (one === 'begin') {
+            const id = `r${(begun += 1)}`
+            spool.intend(id, `${id} intended`)
+            underWay.push(id)
+          } else if (one === 'end') {
+            const id = underWay.shift()
+            if (id === undefined) continue
+            spool.append(id, `${id} recorded`)
+            ended.add(id)
+          } else if (one === 'flush') await spool.flush().then(settle)
           else if (one === 'away') shelf.isAway = true
           else if (one === 'deaf') shelf.isDeaf = true
-          else if (one === 'turn') await turn()
+          else if (one === 'turn') await turn().then(settle)
           else if (one === 'back') Object.assign(shelf, { isAway: false, isDeaf: false })
           else {
-            await spool[Symbol.asyncDispose]()
-            spool = open(shelf)
+            if (one === 'kill') {
+              line.isCut = true
+              const next = join(place, `life-${(lives += 1)}`)
+              cpSync(at, next, { recursive: true })
+              at = next
+              killed.push(spool)
+              ended.clear()
+            } else {
+              await spool[Symbol.asyncDispose]()
+              settle()
+            }
+            underWay.length = 0
+            line = new Line(shelf)
+            spool = open(line, undefined, at)
           }
         }
         Object.assign(shelf, { isAway: false, isDeaf: false })
+        for (const id of underWay) {
+          spool.append(id, `${id} recorded`)
+          sure.add(id)
+        }
         await spool.flush()
-        await spool[Symbol.asyncDispose]()
-        expect(new Set(shelf.lines)).toEqual(new Set(Array.from({ length: count }, (_, at) => `r${at + 1}`)))
-        expect(files()).toEqual([])
+        for (const one of [spool, ...killed]) await one[Symbol.asyncDispose]()
+        const told = new Map<string, Set<string>>()
+        for (const text of shelf.lines) told.set(idOf(text), (told.get(idOf(text)) ?? new Set()).add(text))
+        expect(told.size).toBe(begun)
+        for (const [id, texts] of told) {
+          expect([id, texts.size]).toEqual([id, 1])
+          if (sure.has(id)) expect([...texts]).toEqual([`${id} recorded`])
+        }
+        expect(readdirSync(at)).toEqual([])
+        rmSync(place, { recursive: true })
       }),
-      { numRuns: 50 },
+      { numRuns: 100 },
     )
   })
 })
 
-test('what a process said it had recorded is there after it was killed with SIGKILL', async () => {
+test('what a process said it had begun is there after it was killed with SIGKILL, and what it had recorded', async () => {
   const script = `
     import { Spool } from ${JSON.stringify(fileURLToPath(new URL('spool.ts', import.meta.url)))}
     const never = { publish: () => new Promise(() => undefined) }
-    const spool = new Spool({ folder: ${JSON.stringify(folder)}, stream: never, mostBytes: 1e9, onProblem: () => undefined })
+    const spool = new Spool({ folder: ${JSON.stringify(folder)}, stream: never, mostBytes: 1e9,
+      idOf: () => null, onProblem: () => undefined })
     let at = 0
     const go = () => {
-      const from = at
-      for (let more = 0; more < 20; more++) spool.append('record ' + at++)
-      setImmediate(() => { process.stdout.write(at + '\\n'); setImmediate(go) })
+      const first = at
+      for (let more = 0; more < 20; more++) { spool.intend(String(at), at + ' intended'); at++ }
+      for (let id = first; id < at; id += 2) spool.append(String(id), id + ' recorded')
+      process.stdout.write('begun ' + at + '\\n')
+      setImmediate(() => { process.stdout.write('ended ' + at + '\\n'); setImmediate(go) })
     }
     go()`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let said = 0
+  const said = { begun: 0, ended: 0 }
+  let rest = ''
   await new Promise<void>((resolve) => {
     child.stdout.on('data', (chunk: Buffer) => {
-      said = Math.max(said, ...chunk.toString().trim().split('\n').slice(0, -1).map(Number))
-      if (said > 2_000) child.kill('SIGKILL')
+      const lines = `${rest}${chunk.toString()}`.split('\n')
+      rest = lines.pop() ?? ''
+      for (const [, what, count] of lines.map((line) => /^(begun|ended) (\d+)$/.exec(line) ?? []))
+        if (what === 'begun' || what === 'ended') said[what] = Number(count)
+      if (said.ended > 5_000) child.kill('SIGKILL')
     })
     child.once('close', () => resolve())
   })
   const shelf = new Shelf()
   await using spool = open(shelf)
   await spool.flush()
-  expect(said).toBeGreaterThan(2_000)
-  expect(shelf.lines.slice(0, said)).toEqual(Array.from({ length: said }, (_, at) => `record ${at}`))
+  expect(said.ended).toBeGreaterThan(5_000)
+  const told = new Map(shelf.lines.map((line) => [Number(idOf(line)), line]))
+  expect(told.size).toBe(shelf.lines.length)
+  for (let id = 0; id < said.begun; id++) {
+    const isRecorded = id < said.ended && id % 2 === 0
+    expect(told.get(id)).toMatch(isRecorded ? / recorded$/ : / (intended|recorded)$/)
+  }
 })

@@ -1,29 +1,19 @@
 /**
  * Records of requests on this node's disk, until the bus has them.
  *
- * A record is written at once, into the kernel's cache, where it survives the process; every 200 ms what was
- * written is forced to the disk, where it survives the machine, and what waits is published. Whatever may have
- * been published already is published again after a start: it is stored once by its id. Bounded: when the disk's share is used up, the oldest records go, and are counted.
+ * Before a request is sent anywhere, what would have to be recorded if this process died now is written down:
+ * its intent. When the request is over its record takes the intent's place. Intents without a record, found at
+ * the next start, become records as they are. So whatever a provider was sent is in the books, and killing the
+ * process at any moment loses none.
  *
- * A segment is a file of lines. Only the newest is written to, and never one of an earlier process, whose last
- * line may be torn.
+ * An intent is written at once, with whatever waits; a record within the turn of the event loop, together with
+ * the others of that turn, and before its client has the end of the answer. Every 200 ms
+ * what was written is forced to the disk, and what waits is published. Whatever may have been published already
+ * is published again after a start: it is stored once by its id. Bounded: when the disk's share is used up, the
+ * oldest records go, and are counted.
  */
-import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fdatasync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
+import { intentLine, Journal, openIntents, recordLine, recordsOf, type Segment } from './journal.ts'
 
 export type SpoolPorts = Readonly<{
   /** Made if it is not there. */
@@ -31,6 +21,8 @@ export type SpoolPorts = Readonly<{
   stream: Pick<UsageStream, 'publish'>
   /** Of records not yet published, in bytes. */
   mostBytes: number
+  /** Of a line; null: it has none. */
+  idOf: (line: string) => string | null
   onProblem: (message: string) => void
 }>
 
@@ -42,60 +34,63 @@ const BATCH_BYTES = 256 * 1024
 const HELD_BYTES = 4 * 1024 * 1024
 /** When stopping: for what is still to be published, in milliseconds. */
 const LAST_MS = 2_000
-const LINE_FEED = 0x0a
-const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
-
-type Segment = {
-  readonly name: string
-  /** Whole lines of it, in bytes, and how many. */
-  bytes: number
-  records: number
-  /** Published of it. */
-  sentBytes: number
-  sentRecords: number
-}
-
-const syncData = promisify(fdatasync)
 
 export class Spool implements AsyncDisposable {
   readonly #ports: SpoolPorts
-  /** Oldest first; the last is being written, if `#file` is open. */
-  readonly #segments: Segment[] = []
+  readonly #journal: Journal
   readonly #timer: NodeJS.Timeout
-  #file: number | null = null
-  #number = 0
+  /** By id, in the order they began. */
+  readonly #open = new Map<string, string>()
   #held: string[] = []
   #heldBytes = 0
+  /** To be told of what is held. */
+  #waitingForIt: (() => void)[] = []
   #willWrite = false
-  #isDirty = false
+  /** Until the next round: a disk that refuses is not asked for every request. */
+  #isRefused = false
   #round: Promise<void> | null = null
   #dropped = 0
   #published = 0
+  #recovered = 0
   #lastProblem = ''
 
   /** Reads what an earlier process left. Never throws: without a disk records are held in memory. */
   constructor(ports: SpoolPorts) {
     this.#ports = ports
+    this.#journal = new Journal(ports.folder)
     this.#attempt('cannot read the usage spool', () => this.#load())
     this.#timer = setInterval(() => void this.flush(), ROUND_MS).unref()
   }
 
-  /** @param line without a line feed in it. */
-  append(line: string): void {
-    this.#held.push(`${line}\n`)
-    this.#heldBytes += line.length + 1
+  /**
+   * Written when this returns, if the disk can be written at all.
+   * @param line what is recorded if nothing else is; an earlier one of the same id counts no more.
+   */
+  intend(id: string, line: string): void {
+    this.#open.set(id, line)
+    this.#write(intentLine(line))
+  }
+
+  /**
+   * @param line without a line feed in it. @param id of the intent it takes the place of.
+   * @param onWritten called once it is written, or cannot be now and is held in memory.
+   */
+  append(id: string, line: string, onWritten?: () => void): void {
+    this.#open.delete(id)
+    this.#hold(line)
+    if (onWritten !== undefined) this.#waitingForIt.push(onWritten)
     if (this.#willWrite) return
     this.#willWrite = true
-    // Not a turn later: a client that has its answer may see this process killed before the turn comes.
-    queueMicrotask(() => this.#write())
+    setImmediate(() => this.#write())
   }
 
   /** Records waiting to be published. */
   get waiting(): number {
-    return this.#segments.reduce(
+    const onDisk = this.#journal.segments.reduce(
       (sum, { records, sentRecords }) => sum + records - sentRecords,
-      this.#held.length,
+      0,
     )
+    return onDisk + this.#held.length
   }
 
   /** Records lost because there was no room for them, since the start. */
@@ -105,6 +100,11 @@ export class Spool implements AsyncDisposable {
 
   get published(): number {
     return this.#published
+  }
+
+  /** Intents that an earlier process left without a record. */
+  get recovered(): number {
+    return this.#recovered
   }
 
   /** Forces to disk what was written and publishes what can be. Never rejects. */
@@ -117,84 +117,76 @@ export class Spool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    // Whoever is still under way is cut off with this process.
+    for (const line of this.#open.values()) this.#hold(line)
+    this.#open.clear()
     this.#write()
     const last = AbortSignal.timeout(LAST_MS)
     const tooLate = new Promise((resolve) => last.addEventListener('abort', resolve, { once: true }))
     await Promise.race([this.#round, tooLate])
     await Promise.race([this.flush(), tooLate])
-    this.#closeFile()
-    for (const segment of this.#segments.filter(isSent)) this.#remove(segment)
+    this.#journal.close()
+    await Promise.race([this.#sync(), tooLate])
+    for (const segment of this.#journal.segments.filter(isSent)) this.#remove(segment)
   }
 
   #load(): void {
-    const { folder } = this.#ports
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    for (const name of readdirSync(folder)
-      .filter((file) => SEGMENT.test(file))
-      .toSorted()) {
-      const content = readFileSync(join(folder, name))
-      const bytes = content.lastIndexOf(LINE_FEED) + 1
-      const segment = { name, bytes, records: linesIn(content), sentBytes: 0, sentRecords: 0 }
-      this.#segments.push(segment)
-      this.#number = Number(name.slice(0, 10))
-      if (isSent(segment)) this.#remove(segment)
-    }
+    const lines = this.#journal.load()
+    const left = openIntents(lines, this.#ports.idOf)
+    for (const line of left.values()) this.#hold(line)
+    this.#recovered = left.size
+    this.#write()
+    for (const segment of this.#journal.segments.filter(isSent)) this.#remove(segment)
     this.#bound()
   }
 
-  #write(): void {
+  #hold(line: string): void {
+    const text = recordLine(line)
+    this.#held.push(text)
+    this.#heldBytes += text.length
+  }
+
+  /** Writes what is held and, in one go with it, an intent. */
+  #write(intent = ''): void {
     this.#willWrite = false
-    if (this.#held.length === 0) return
-    const text = Buffer.from(this.#held.join(''))
-    const isWritten = this.#attempt('cannot write the usage spool', () => {
-      this.#file ??= this.#newSegment()
-      const current = this.#segments.at(-1)
-      if (current === undefined) return
-      for (let at = 0; at < text.length;) at += writeSync(this.#file, text, at)
-      current.bytes += text.length
-      current.records += this.#held.length
-    })
+    if (this.#held.length === 0 && intent === '') return
+    const isWritten =
+      !this.#isRefused && this.#attempt('cannot write the usage spool', () => this.#put(intent))
     if (!isWritten) {
-      // What was written in part is never continued.
-      this.#closeFile()
+      this.#isRefused = true
       this.#boundHeld()
-      return
+    } else {
+      this.#held = []
+      this.#heldBytes = 0
+      if ((this.#journal.segments.at(-1)?.bytes ?? 0) >= SEGMENT_BYTES) this.#turnOver()
+      this.#bound()
     }
-    this.#held = []
-    this.#heldBytes = 0
-    this.#isDirty = true
-    if ((this.#segments.at(-1)?.bytes ?? 0) >= SEGMENT_BYTES) this.#closeFile()
-    this.#bound()
+    for (const told of this.#waitingForIt.splice(0)) told()
   }
 
-  #newSegment(): number {
-    this.#number += 1
-    // The random part keeps apart what is published from segments of one number.
-    const name = `${String(this.#number).padStart(10, '0')}-${randomBytes(8).toString('hex')}.lines`
-    const { folder } = this.#ports
-    const file = openSync(join(folder, name), 'ax', 0o600)
-    const parent = openSync(folder, 'r')
-    fsyncSync(parent)
-    closeSync(parent)
-    this.#segments.push({ name, bytes: 0, records: 0, sentBytes: 0, sentRecords: 0 })
-    return file
+  #put(intent: string): void {
+    // A new segment tells all that are open, this one among them.
+    const intents = this.#journal.isOpen ? intent : this.#intents()
+    this.#journal.write(intents + this.#held.join(''), this.#held.length)
   }
 
-  #closeFile(): void {
-    const file = this.#file
-    this.#file = null
-    if (file === null) return
-    this.#attempt('cannot close the usage spool', () => {
-      fsyncSync(file)
-      closeSync(file)
-    })
+  /** What is open is told in the next segment at once: this one may be published and go. */
+  #turnOver(): void {
+    this.#journal.close()
+    if (this.#open.size > 0)
+      this.#attempt('cannot write the usage spool', () => this.#journal.write(this.#intents(), 0))
+  }
+
+  #intents(): string {
+    return [...this.#open.values()].map(intentLine).join('')
   }
 
   /** Oldest segments go first; the one being written is small. */
   #bound(): void {
-    let bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0)
-    while (bytes > this.#ports.mostBytes && this.#segments.length > 1) {
-      const oldest = this.#segments[0]
+    const { segments } = this.#journal
+    let bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    while (bytes > this.#ports.mostBytes && segments.length > 1) {
+      const oldest = segments[0]
       if (oldest === undefined) return
       this.#dropped += oldest.records - oldest.sentRecords
       bytes -= oldest.bytes
@@ -210,61 +202,61 @@ export class Spool implements AsyncDisposable {
   }
 
   #remove(segment: Segment): void {
-    const at = this.#segments.indexOf(segment)
-    if (at !== -1) this.#segments.splice(at, 1)
-    this.#attempt('cannot remove a usage segment', () => unlinkSync(join(this.#ports.folder, segment.name)))
+    this.#attempt('cannot remove a usage segment', () => this.#journal.remove(segment))
   }
 
   async #rounds(): Promise<void> {
+    this.#isRefused = false
     this.#write()
-    if (this.#isDirty && this.#file !== null) {
-      this.#isDirty = false
-      await syncData(this.#file).catch((error: unknown) =>
-        this.#problem('cannot sync the usage spool', error),
-      )
-    }
-    while (await this.#publishNext());
+    await this.#sync()
+    // Not what comes meanwhile: under load that would be a message for every few requests, and no end.
+    const last = this.#journal.segments.at(-1)
+    if (last === undefined) return
+    const { bytes } = last
+    while (!this.#isPublished(last, bytes) && (await this.#publishNext()));
+  }
+
+  /** With all before it. */
+  #isPublished(segment: Segment, bytes: number): boolean {
+    const { segments } = this.#journal
+    return !segments.includes(segment) || (segments[0] === segment && segment.sentBytes >= bytes)
+  }
+
+  async #sync(): Promise<void> {
+    await this.#journal.sync().catch((error: unknown) => this.#problem('cannot sync the usage spool', error))
   }
 
   /** @returns false when there is nothing more to publish, or nobody to publish to. */
   async #publishNext(): Promise<boolean> {
-    const segment = this.#segments.find((one) => !isSent(one))
+    const segment = this.#journal.segments.find((one) => !isSent(one))
     if (segment === undefined) return false
     const batch = this.#read(segment)
     if (batch === null) return true
-    const records = linesIn(batch)
+    const records = recordsOf(batch)
     const end = segment.sentBytes + batch.length
     try {
       // Bounds that change with every try would be other messages; the same ones are the same message.
       const id = `${segment.name}.${segment.sentBytes}-${end}`
-      await this.#ports.stream.publish(id, batch.toString('utf8', 0, batch.length - 1))
+      if (records.length > 0) await this.#ports.stream.publish(id, records.join('\n'))
     } catch (error) {
       if (!(error instanceof BusUnavailable)) this.#problem('cannot publish usage', error)
       return false
     }
     segment.sentBytes = end
-    segment.sentRecords += records
-    this.#published += records
-    const isWriting = this.#file !== null && segment === this.#segments.at(-1)
-    if (isSent(segment) && !isWriting) this.#remove(segment)
+    segment.sentRecords += records.length
+    this.#published += records.length
+    if (isSent(segment) && !this.#journal.isWriting(segment)) this.#remove(segment)
     return true
   }
 
   /** @returns the next lines; null: they cannot be read, and are given up. */
   #read(segment: Segment): Buffer | null {
-    const batch = Buffer.alloc(Math.min(BATCH_BYTES, segment.bytes - segment.sentBytes))
-    const isRead = this.#attempt('cannot read the usage spool', () => {
-      const file = openSync(join(this.#ports.folder, segment.name), 'r')
-      try {
-        readSync(file, batch, 0, batch.length, segment.sentBytes)
-      } finally {
-        closeSync(file)
-      }
+    let batch: Buffer | null = null
+    this.#attempt('cannot read the usage spool', () => {
+      batch = this.#journal.read(segment, BATCH_BYTES)
     })
-    const end = batch.lastIndexOf(LINE_FEED) + 1
-    if (isRead && end > 0) return batch.subarray(0, end)
+    if (batch !== null) return batch
     this.#dropped += segment.records - segment.sentRecords
-    if (segment === this.#segments.at(-1)) this.#closeFile()
     this.#remove(segment)
     return null
   }
@@ -289,9 +281,3 @@ export class Spool implements AsyncDisposable {
 }
 
 const isSent = ({ bytes, sentBytes }: Segment): boolean => sentBytes >= bytes
-
-function linesIn(bytes: Buffer): number {
-  let lines = 0
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) lines += 1
-  return lines
-}

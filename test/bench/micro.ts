@@ -2,6 +2,10 @@
  * `npm run bench:micro`: what single steps cost, in this process alone: those every request takes, and those
  * a node takes when the configuration changes.
  */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BusUnavailable } from '#contracts/bus/bus.ts'
 import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
@@ -13,7 +17,10 @@ import {
   type Commit,
   type WireCommit,
 } from '#contracts/commit/commit.ts'
-import { providerStream, providerId } from '#contracts/ids.ts'
+import { keyId, providerStream, providerId } from '#contracts/ids.ts'
+import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
+import { NO_TOKENS } from '#contracts/usage/tokens.ts'
+import { requestIds } from '#data-plane/api/request-id.ts'
 import { readRequest } from '#data-plane/dialects/native/read-request.ts'
 import { keysOf, scanTopLevel } from '#data-plane/dialects/json-scan.ts'
 import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
@@ -24,13 +31,17 @@ import { pick } from '#contracts/routing/pick.ts'
 import { STRATEGIES } from '#contracts/routing/strategies.ts'
 import { SOUND } from '#contracts/routing/standing.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
-import type { Deployment } from '#data-plane/routing/snapshot.ts'
+import type { Deployment, Principal } from '#data-plane/routing/snapshot.ts'
+import type { Prepared } from '#data-plane/upstream/attempt.ts'
 import { choose } from '#data-plane/upstream/choose.ts'
 import { failure } from '#data-plane/upstream/classify.ts'
 import { Health } from '#data-plane/upstream/health/health.ts'
+import { Account, type RequestRecord } from '#data-plane/usage/account.ts'
+import { Spool } from '#data-plane/usage/spool.ts'
 import { buildCommits } from '../arbitraries/commits.ts'
 import { candidate } from '../fakes/deployment.ts'
 import { keyIssued, providerRegistered } from '../model/log-builder.ts'
+import { removeWhenWeDie } from '../processes/guard.ts'
 import { conversions } from './conversions.ts'
 import { chatBody, PHASES } from './phases.ts'
 
@@ -86,6 +97,7 @@ function* requestCases(): Generator<Case> {
     yield { what: `pick of ${count}, all sound`, unit: 'request', run: () => pick(candidates, input) }
   }
   yield* choiceCases()
+  yield* usageCases()
   const wanted = keysOf('model', 'stream')
   const [small, large] = ['sat', 'big100k'].map((name) => {
     const phase = PHASES.find((one) => one.name === name)
@@ -101,6 +113,50 @@ function* requestCases(): Generator<Case> {
   }
   yield { what: 'read a request of 700 B', unit: 'request', run: () => readRequest(small, undefined) }
   yield { what: 'read a request of 100 KB', unit: 'request', run: () => readRequest(large, undefined) }
+}
+
+/** What the books cost: the record alone, and with what is written down before the request is sent. */
+function* usageCases(): Generator<Case> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-spool-'))
+  removeWhenWeDie(folder)
+  const away = { publish: () => Promise.reject(new BusUnavailable('away')) }
+  const ports = { stream: away, mostBytes: 64 * 1024 * 1024, idOf: idOfRecord, onProblem: print }
+  const snapshot = { keyId: keyId('key_1') } as Principal
+  const { deployment } = candidate('p0', {})
+  const lane = deployment.lanes[0]!
+  const spent = { tokens: { ...NO_TOKENS, input: 150, output: 80 }, isEstimated: false }
+  const newId = requestIds()
+  const line = (record: RequestRecord | null): string =>
+    record === null ? '' : encodeRecord({ ...record, node: 'node_1', weights: 7 })
+  const body = chatBody('gpt-4o', PHASES[0]!)
+  const prepared = { dialect: 'openai-chat', body } as Prepared
+  const begin = (): Account => {
+    const account = new Account(newId(), 1_700_000_000_000, 1)
+    account.calledBy(snapshot, 1, 'chat')
+    account.askedFor('gpt-4o', false)
+    account.routed('gpt-4o', null, 42)
+    return account
+  }
+  const end = (account: Account): string => {
+    const told = { outcome: 'success', firstMs: 300, slowness: null, totalMs: 400, habit: null } as const
+    const rest = { spent, status: 0, warnings: [], dialect: 'openai-chat' } as const
+    account.attempted({ deployment, lane, why: 'weight', ...told, ...rest }, null)
+    return line(account.close(200, 400))
+  }
+  const begun = { deployment, lane, why: 'weight', prepared } as const
+  const whole = (account: Account): string => line(account.intend(begun)) + end(account)
+  yield { what: 'record of a request, as a line', unit: 'request', run: () => end(begin()) }
+  yield { what: '… and its intent', unit: 'request', run: () => whole(begin()) }
+  const spool = new Spool({ ...ports, folder })
+  yield {
+    what: '… both written to disk',
+    unit: 'request',
+    run: () => {
+      const account = begin()
+      spool.intend(account.id, line(account.intend(begun)))
+      spool.append(account.id, end(account))
+    },
+  }
 }
 
 /** The choice as a request makes it, with what the node knows of each candidate read anew. */

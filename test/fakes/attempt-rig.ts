@@ -30,6 +30,7 @@ const TIMEOUTS = { connectMs: 500, answerMs: 300, firstTokenMs: 300, idleMs: 1_0
 export const prepared = (body = '{"model":"m"}'): Prepared => ({
   method: 'POST',
   path: '/v1/chat/completions',
+  dialect: 'openai-chat',
   headers: ['content-type', 'application/json'],
   body: Buffer.from(body),
   passage: new NativePassage({

@@ -33,6 +33,9 @@ export type ReceivedRequest = Readonly<{
   outcome: () => 'open' | 'answered' | 'cut' | 'aborted'
 }>
 
+/** A call that a provider would send a bill for: told when all of it has come, before any of the answer goes. */
+export type BilledCall = Readonly<{ request: ReceivedRequest; input: number; output: number }>
+
 export type ProviderStats = Readonly<{
   requests: number
   answered: number
@@ -58,7 +61,8 @@ export class FakeProvider implements AsyncDisposable {
   readonly #queue: Behaviour[] = []
   readonly #stats = { requests: 0, answered: 0, cut: 0, aborted: 0, open: 0 }
   #rules: Rule[] = []
-  #default: Behaviour = {}
+  #default: () => Behaviour = () => ({})
+  #onBilled: ((call: BilledCall) => void) | null = null
   #resetting = false
   #connections = 0
   #server: Server
@@ -76,8 +80,8 @@ export class FakeProvider implements AsyncDisposable {
   }
 
   /** The default is what happens when nothing else was said. */
-  byDefault(behaviour: Behaviour): this {
-    this.#default = behaviour
+  byDefault(behaviour: Behaviour | (() => Behaviour)): this {
+    this.#default = typeof behaviour === 'function' ? behaviour : () => behaviour
     return this
   }
 
@@ -93,11 +97,17 @@ export class FakeProvider implements AsyncDisposable {
     return this
   }
 
+  /** @param listener told of every chat call that is answered with success, whether or not the answer arrives. */
+  onBilled(listener: (call: BilledCall) => void): this {
+    this.#onBilled = listener
+    return this
+  }
+
   /** Forgets queue, rules, default, models and records. */
   reset(): this {
     this.#queue.length = 0
     this.#rules = []
-    this.#default = {}
+    this.#default = () => ({})
     this.requests.length = 0
     this.models = ['fake-model']
     Object.assign(this.#stats, { requests: 0, answered: 0, cut: 0, aborted: 0 })
@@ -197,6 +207,10 @@ export class FakeProvider implements AsyncDisposable {
     if (this.requests.length > KEPT) this.requests.shift()
 
     const behaviour = this.#behaviourFor(received, path)
+    if (path.endsWith(CHAT) && (behaviour.status ?? 200) < 300) {
+      const { words = DEFAULT_WORDS } = behaviour
+      this.#onBilled?.({ request: received, input: chat.promptWords, output: words.length })
+    }
     const played = await play(behaviour, this.#answerTo(received, path, behaviour), response, gone.signal)
     // Sent is not received: whether the client stayed to the end is known when the connection lets go.
     if (played === 'answered' && !response.writableFinished && !gone.signal.aborted) {
@@ -217,7 +231,7 @@ export class FakeProvider implements AsyncDisposable {
   }
 
   #defaultFor(path: string): Behaviour {
-    if (path.endsWith(CHAT)) return this.#default
+    if (path.endsWith(CHAT)) return this.#default()
     return path.endsWith(MODELS)
       ? {}
       : { status: 404, body: errorBody(`no such path: ${path}`, 'invalid_request_error') }

@@ -84,6 +84,8 @@ export class Gateway implements AsyncDisposable {
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
   readonly settled: number[] = []
+  /** What would have been put into the books if the node had died, in the order it was sent out. */
+  readonly intents: RequestRecord[] = []
   /** What was put into the books, in the order the requests ended. */
   readonly records: RequestRecord[] = []
   readonly warnings: LogFields[] = []
@@ -140,7 +142,11 @@ export class Gateway implements AsyncDisposable {
       requestTimeoutMs,
       onFirst: () => undefined,
       onAttempt: (record) => void this.attempts.push(record),
-      onRecord: (record) => void this.records.push(record),
+      onIntent: (record) => void this.intents.push(record),
+      onRecord: (record, written) => {
+        this.records.push(record)
+        written()
+      },
       onSettled: (status) => void this.settled.push(status),
     })
     this.#stack.defer(async () => {
@@ -156,7 +162,7 @@ export class Gateway implements AsyncDisposable {
 
   /** Forgets what was recorded. What was learned about providers stays; see `forgive`. */
   forget(): void {
-    for (const list of [this.attempts, this.settled, this.records, this.warnings, this.errors])
+    for (const list of [this.attempts, this.settled, this.intents, this.records, this.warnings, this.errors])
       list.length = 0
   }
 

@@ -162,6 +162,57 @@ describe('a record', () => {
     expect(record.tokens.output).toBeGreaterThan(0)
   })
 
+  test('stands by before the request is sent: it was sent there, and what went in by its size', async () => {
+    const [path, body] = PATHS.chat
+    let sent = 0
+    one.byDefault(() => {
+      sent = gateway.intents.length
+      return behaviours.serverError
+    })
+    const record = await recordOf(ask(path, body, { 'x-session-id': 'session-2' }))
+    expect(sent).toBe(1)
+    const [first, second] = gateway.intents
+    expect(first).toMatchObject({
+      id: record.id,
+      at: record.at,
+      key: record.key,
+      endpoint: 'chat',
+      asked: 'fast',
+      model: 'fast',
+      session: record.session,
+      seed: record.seed,
+      commit: record.commit,
+      provider: 'one',
+      upstream: 'gpt-x',
+      isEstimated: true,
+      attempts: [{ provider: 'one', credential: 'cred_one-1', dialect: 'openai-chat', outcome: 'lost' }],
+    })
+    expect(first?.tokens.input).toBe(Math.ceil(one.last.body.length / 4))
+    expect(first?.tokens.output).toBe(0)
+    expect(second?.attempts.map(({ provider, outcome }) => [provider, outcome])).toEqual([
+      ['one', 'fault'],
+      ['two', 'lost'],
+    ])
+    expect(record.attempts.map(({ outcome }) => outcome)).toEqual(['fault', 'success'])
+  })
+
+  test('tells of what was sent, never heard of and sent again', async () => {
+    one.next(behaviours.resetBeforeHeaders)
+    const record = await recordOf(ask(...PATHS.chat))
+    expect(record.attempts.map(({ provider, outcome }) => [provider, outcome])).toEqual([
+      ['one', 'lost'],
+      ['one', 'success'],
+    ])
+    expect(record.isEstimated).toBe(false)
+  })
+
+  test('tells endpoint and dialects', async () => {
+    for (const [name, [path, body]] of Object.entries(PATHS)) {
+      const record = await recordOf(ask(path, body))
+      expect([record.endpoint, record.attempts[0]?.dialect]).toEqual([name, 'openai-chat'])
+    }
+  })
+
   test('is not made for callers nobody knows', async () => {
     const answer = await ask(...PATHS.chat, { authorization: 'Bearer sk-nobody' })
     expect(answer.status).toBe(401)

@@ -94,7 +94,8 @@ function prepare(
   if (name === dialect) {
     const headers = nativeHeaders(dialect, arrival.headers, false)
     const passage = bodiesOnly(judgeTokenCount, null)
-    return ok({ method: 'POST', path, headers, body: patched(deployment), passage, warnings: [] })
+    const body = patched(deployment)
+    return ok({ method: 'POST', path, dialect, headers, body, passage, warnings: [] })
   }
   const request = canonical()
   if (!request.ok) return err(unsendable(request.error, 'request'))
@@ -110,6 +111,7 @@ function prepare(
   return ok({
     method: 'POST',
     path,
+    dialect: name,
     headers: convertedHeaders(false, headers),
     body: Buffer.from(JSON.stringify(sent)),
     passage: new RewrittenPassage({ judge: judgeTokenCount, meter: null, rewrite }),

@@ -79,10 +79,12 @@ function prepare(
   if (toGemini === (address !== null)) {
     const path = address === null ? endpoints.embeddings : pathOf(endpoints, address.method)
     if (path === null) return err(unsendable(NOT_HERE, 'provider'))
-    const passage = bodiesOnly(judgeEmbeddings, NATIVE_METER[address === null ? 'openai-chat' : 'gemini'])
+    const dialect = toGemini ? 'gemini' : 'openai-chat'
+    const passage = bodiesOnly(judgeEmbeddings, NATIVE_METER[dialect])
     return ok({
       method: 'POST',
       path,
+      dialect,
       headers: convertedHeaders(false, []),
       body: native(deployment),
       passage,
@@ -122,14 +124,16 @@ function convert(
     const reply = read(answer)
     return reply.ok ? ok(write(reply.value).body) : reply
   }
+  const dialect = address === null ? 'gemini' : 'openai-chat'
   return ok({
     method: 'POST',
     path,
+    dialect,
     headers: convertedHeaders(false, []),
     body: Buffer.from(JSON.stringify(sent)),
     passage: new RewrittenPassage({
       judge: judgeEmbeddings,
-      meter: NATIVE_METER[address === null ? 'gemini' : 'openai-chat'],
+      meter: NATIVE_METER[dialect],
       rewrite,
     }),
     warnings: request.losses.list.map(({ at, reason }) => `${at}:${reason}`),

@@ -199,6 +199,7 @@ class Generation implements Inquiry {
     return {
       method: 'POST',
       path,
+      dialect: this.#dialect,
       headers: nativeHeaders(this.#dialect, headers, this.stream),
       body: patchRequest(this.#request, deployment.modelJson),
       passage: this.#nativePassage(deployment),
@@ -249,6 +250,7 @@ class Generation implements Inquiry {
     return ok({
       method: 'POST',
       path,
+      dialect: name,
       headers: convertedHeaders(this.stream, written.headers),
       body: Buffer.from(written.body),
       passage: this.#passage(upstream, request, written, provider),

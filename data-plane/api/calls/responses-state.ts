@@ -50,6 +50,7 @@ export function responseState({ method, id, tail, query }: StateRequest): Call {
             : ok({
                 method,
                 path: below(endpoints.responses, `/${id}${tail}`, query),
+                dialect: 'openai-responses',
                 headers: nativeHeaders('openai-responses', headers, stream),
                 body: method === 'POST' ? body : null,
                 passage: new NativePassage({

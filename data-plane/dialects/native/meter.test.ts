@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { DialectName } from '../canonical/request.ts'
-import { NATIVE_METER, weighBody, weighRequest, weighStream } from './meter.ts'
+import { glanceRequest, NATIVE_METER, weighBody, weighRequest, weighStream } from './meter.ts'
 
 type Case = Readonly<{ body: object; head: readonly object[]; tail: readonly object[] }>
 
@@ -146,5 +146,32 @@ describe('an estimate', () => {
     const tokens = weighRequest(Buffer.from(JSON.stringify({ text: words, url })))
     expect(tokens).toBeGreaterThan(1_200)
     expect(tokens).toBeLessThan(1_300)
+  })
+})
+
+describe('a glance at a request', () => {
+  const chat = (...parts: readonly object[]): Buffer =>
+    Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content: parts }] }))
+  const words = (bytes: number): object => ({ type: 'text', text: 'so many words, '.repeat(bytes / 15) })
+  const picture = (bytes: number): object => ({
+    type: 'image_url',
+    image_url: { url: `data:image/png;base64,${Buffer.alloc(bytes, 'picture').toString('base64')}` },
+  })
+
+  test('is the weight of a short one', () => {
+    for (const body of [chat(), chat(words(1_000)), chat(words(300), picture(3_000))])
+      expect(glanceRequest(body)).toBe(weighRequest(body))
+  })
+
+  test('is near the weight of a long one, and takes no picture for words', () => {
+    for (const body of [
+      chat(words(100_000)),
+      chat(words(1_000), picture(2_000_000)),
+      chat(picture(60_000)),
+    ]) {
+      const [glance, weight] = [glanceRequest(body), weighRequest(body)]
+      expect(glance).toBeGreaterThan(weight * 0.4)
+      expect(glance).toBeLessThan(weight + body.length * 0.03)
+    }
   })
 })

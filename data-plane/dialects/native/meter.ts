@@ -189,3 +189,30 @@ export function weighRequest(body: Buffer): number {
   }
   return Math.ceil(bytes / 4) + media * MEDIA_TOKENS
 }
+
+/** Longer bodies are not searched. */
+const SEARCHED_BYTES = 8 * 1024
+const SAMPLES = 16
+const SAMPLE_BYTES = 48
+
+/** @returns tokens, about, as `weighRequest` does, in a time that does not grow with the body. */
+export function glanceRequest(body: Buffer): number {
+  if (body.length <= SEARCHED_BYTES) return weighRequest(body)
+  const step = body.length / SAMPLES
+  let encoded = 0
+  // From the middle of each part: the ends are frame, whatever it holds.
+  for (let at = 0.5; at < SAMPLES; at++) if (isBase64(body, Math.floor(at * step))) encoded += 1
+  const text = body.length * (1 - encoded / SAMPLES)
+  return Math.ceil(text / 4) + (encoded === 0 ? 0 : MEDIA_TOKENS)
+}
+
+/** Media: in words, no space and no comma comes for so long hardly ever. */
+function isBase64(body: Buffer, start: number): boolean {
+  for (let at = start; at < start + SAMPLE_BYTES; at++) {
+    const byte = body[at] ?? 0
+    const isLetter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a
+    const isDigitOrSign = byte >= 0x2b && byte <= 0x39 && byte !== 0x2c && byte !== 0x2d && byte !== 0x2e
+    if (!isLetter && !isDigitOrSign && byte !== 0x3d) return false
+  }
+  return true
+}

@@ -1,0 +1,204 @@
+/**
+ * Lines on this node's disk, in segments: what the spool writes, and what an earlier process left.
+ *
+ * A segment is a file of lines. Only the newest is written to, and never one of an earlier process, whose last
+ * line may be torn. What was written is in the kernel's cache at once, where it survives the process; `sync`
+ * forces it to the disk, where it survives the machine.
+ *
+ * Two kinds of lines: records, and intents, which begin with `?` and say what is about to become a record. A
+ * segment begins with all intents that are open then, so that the newest alone tells which were open at the end.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fdatasync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export type Segment = {
+  readonly name: string
+  /** Whole lines of it, in bytes, and how many of them are records. */
+  bytes: number
+  records: number
+  /** Published of it. */
+  sentBytes: number
+  sentRecords: number
+}
+
+const LINE_FEED = 0x0a
+const INTENT = '?'
+const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
+
+const syncData = promisify(fdatasync)
+const syncFile = promisify(fsync)
+
+export const recordLine = (record: string): string => `${record}\n`
+export const intentLine = (intent: string): string => `${INTENT}${intent}\n`
+
+/** Methods throw what the disk throws; what is known of the segments stays true all the same. */
+export class Journal {
+  /** Oldest first; the last is being written while `isOpen`. */
+  readonly segments: Segment[] = []
+  readonly #folder: string
+  #file: number | null = null
+  #number = 0
+  /** Written and closed for writing, not yet forced to the disk. */
+  #full: number[] = []
+  #isDirty = false
+  #isNew = false
+
+  /** @param folder made if it is not there. */
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Reads what an earlier process left. @returns lines of the newest segment, intents with their mark. */
+  load(): readonly string[] {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    let newest: Buffer | null = null
+    for (const name of readdirSync(this.#folder)
+      .filter((file) => SEGMENT.test(file))
+      .toSorted()) {
+      const content = readFileSync(join(this.#folder, name))
+      const bytes = content.lastIndexOf(LINE_FEED) + 1
+      this.segments.push({ name, bytes, records: recordsIn(content), sentBytes: 0, sentRecords: 0 })
+      this.#number = Number(name.slice(0, 10))
+      if (bytes > 0) newest = content.subarray(0, bytes - 1)
+    }
+    return newest === null ? [] : newest.toString().split('\n')
+  }
+
+  /** Is there a segment to write to? The next write begins one if not. */
+  get isOpen(): boolean {
+    return this.#file !== null
+  }
+
+  isWriting(segment: Segment): boolean {
+    return this.isOpen && segment === this.segments.at(-1)
+  }
+
+  /** @param records how many of the lines are. Throws after a write in part, which is never continued. */
+  write(lines: string, records: number): void {
+    try {
+      this.#file ??= this.#begin()
+      const bytes = Buffer.from(lines)
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
+      const segment = this.segments.at(-1)
+      if (segment === undefined) return
+      segment.bytes += bytes.length
+      segment.records += records
+      this.#isDirty = true
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Ends the segment that is being written; the next write begins another. */
+  close(): void {
+    if (this.#file !== null) this.#full.push(this.#file)
+    this.#file = null
+  }
+
+  /** Forces to the disk what was written. */
+  async sync(): Promise<void> {
+    const isFolderNew = this.#isNew
+    this.#isNew = false
+    for (let file = this.#full.shift(); file !== undefined; file = this.#full.shift()) {
+      try {
+        await syncData(file)
+      } finally {
+        closeSync(file)
+      }
+    }
+    if (this.#file !== null && this.#isDirty) {
+      this.#isDirty = false
+      await syncData(this.#file)
+    }
+    if (!isFolderNew) return
+    const folder = openSync(this.#folder, 'r')
+    try {
+      await syncFile(folder)
+    } finally {
+      closeSync(folder)
+    }
+  }
+
+  /** @returns whole lines of what is not published of a segment, so many bytes at most; null: there are none. */
+  read(segment: Segment, mostBytes: number): Buffer | null {
+    const batch = Buffer.alloc(Math.min(mostBytes, segment.bytes - segment.sentBytes))
+    const file = openSync(join(this.#folder, segment.name), 'r')
+    try {
+      readSync(file, batch, 0, batch.length, segment.sentBytes)
+    } finally {
+      closeSync(file)
+    }
+    const end = batch.lastIndexOf(LINE_FEED) + 1
+    return end === 0 ? null : batch.subarray(0, end)
+  }
+
+  remove(segment: Segment): void {
+    if (this.isWriting(segment)) this.close()
+    const at = this.segments.indexOf(segment)
+    if (at !== -1) this.segments.splice(at, 1)
+    unlinkSync(join(this.#folder, segment.name))
+  }
+
+  #begin(): number {
+    this.#number += 1
+    // The random part keeps apart what is published from segments of one number.
+    const name = `${String(this.#number).padStart(10, '0')}-${randomBytes(8).toString('hex')}.lines`
+    const file = openSync(join(this.#folder, name), 'ax', 0o600)
+    this.segments.push({ name, bytes: 0, records: 0, sentBytes: 0, sentRecords: 0 })
+    this.#isNew = true
+    return file
+  }
+}
+
+/** @param batch whole lines. @returns the records among them. */
+export function recordsOf(batch: Buffer): readonly string[] {
+  return batch
+    .toString('utf8', 0, batch.length - 1)
+    .split('\n')
+    .filter((line) => !line.startsWith(INTENT))
+}
+
+/**
+ * @param lines of a segment, from its beginning. @param idOf of a record or an intent; null: it has none.
+ * @returns intents without a record.
+ */
+export function openIntents(
+  lines: readonly string[],
+  idOf: (line: string) => string | null,
+): ReadonlyMap<string, string> {
+  const open = new Map<string, string>()
+  for (const line of lines) {
+    const isIntent = line.startsWith(INTENT)
+    const text = isIntent ? line.slice(INTENT.length) : line
+    const id = idOf(text)
+    if (id === null) continue
+    if (isIntent) open.set(id, text)
+    else open.delete(id)
+  }
+  return open
+}
+
+function recordsIn(content: Buffer): number {
+  const mark = INTENT.charCodeAt(0)
+  let records = 0
+  let start = 0
+  for (let at = content.indexOf(LINE_FEED); at !== -1; at = content.indexOf(LINE_FEED, start)) {
+    if (content[start] !== mark) records += 1
+    start = at + 1
+  }
+  return records
+}
