@@ -24,7 +24,8 @@ import { wholeBetween } from '../../faults/dice.ts'
 import type { Killable } from '../../faults/kill.ts'
 import { conclude, readOptions, say } from '../options.ts'
 
-const options = readOptions({ requests: 100_000, nodes: 3, lanes: 16, seed: 1 })
+/** `pause`: the longest time that anybody is left alone, in milliseconds. */
+const options = readOptions({ requests: 100_000, nodes: 3, lanes: 16, pause: 6_000, seed: 1 })
 /** From the last request until everything is in the books. */
 const SETTLE_MS = 120_000
 
@@ -191,7 +192,7 @@ async function ask(url: string, name: string, stream: boolean): Promise<Answer |
 
 async function keepKilling(victim: Killable, random: Random): Promise<void> {
   for (;;) {
-    await sleep(wholeBetween(random, 1_000, 6_000))
+    await sleep(wholeBetween(random, Math.min(1_000, options.pause), options.pause))
     if (isOver) return
     kills += 1
     await victim.kill('SIGKILL')
