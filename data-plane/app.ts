@@ -183,6 +183,7 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
     seed: () => Math.floor(random() * 4_294_967_296),
     newRequestId: requestIds(),
     bodyLimit: config.bodyLimit,
+    countStreams: config.countStreams,
     corsOrigins: config.corsOrigins,
     requestTimeoutMs: config.requestTimeoutMs,
     onFirst: (lane, firstMs, slowness) => counters.recordFirst(lane.slot, 'sse', firstMs, slowness),

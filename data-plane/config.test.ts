@@ -24,6 +24,7 @@ describe('a node’s configuration', () => {
         prefix: 'apiproxy',
         bodyLimit: 33_554_432,
         requestTimeoutMs: 600_000,
+        countStreams: false,
         usageSpoolBytes: 1_024 * 1_024 * 1_024,
         drainMs: 20_000,
         redisUrl: null,

@@ -44,6 +44,8 @@ export type DataPlaneConfig = Readonly<{
   corsOrigins: readonly string[]
   /** What is kept of named sessions; null: nothing. */
   context: ContextLimits | null
+  /** Chat streams are counted by their providers also where clients do not ask; those are not told. */
+  countStreams: boolean
   /** Of usage that the bus has not taken yet, in bytes; beyond it the oldest is let go. */
   usageSpoolBytes: number
   /** From a request's arrival until its answer must have begun, failovers included, in milliseconds. */
@@ -66,6 +68,9 @@ export const contextEnv = {
   APIPROXY_SESSION_CONTEXT_LENGTH: envInt(100, 100_000).default(4_000),
 }
 
+/** `keep`: as the client asks, byte by byte. */
+export const envStreamUsage = z.enum(['keep', 'ask']).default('keep')
+
 /** 1 GiB is about a million requests. */
 export const envUsageSpool = envInt(16 * MIB, 1_024 * 1_024 * MIB).default(1_024 * MIB)
 
@@ -87,6 +92,7 @@ const DataPlaneEnv = z
     /** Keys travel in headers, never in cookies: any page may ask, and needs a key. `none` refuses all. */
     APIPROXY_CORS_ORIGINS: z.string().default('*'),
     ...contextEnv,
+    APIPROXY_STREAM_USAGE: envStreamUsage,
     APIPROXY_USAGE_SPOOL_BYTES: envUsageSpool,
     /** The official SDKs give up after ten minutes themselves. */
     APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
@@ -105,6 +111,7 @@ const DataPlaneEnv = z
     bodyLimit: env.APIPROXY_BODY_LIMIT,
     corsOrigins: originsOf(env.APIPROXY_CORS_ORIGINS),
     context: contextOf(env),
+    countStreams: env.APIPROXY_STREAM_USAGE === 'ask',
     usageSpoolBytes: env.APIPROXY_USAGE_SPOOL_BYTES,
     requestTimeoutMs: env.APIPROXY_REQUEST_TIMEOUT_MS,
     drainMs: env.APIPROXY_DRAIN_MS,

@@ -13,7 +13,7 @@ import {
   type Env,
 } from '#contracts/process/env.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import { contextEnv, contextOf, envUsageSpool, originsOf } from '#data-plane/config.ts'
+import { contextEnv, contextOf, envStreamUsage, envUsageSpool, originsOf } from '#data-plane/config.ts'
 import type { Declaration } from '../bootstrap/declaration.ts'
 import { readEnvironment } from '../bootstrap/environment.ts'
 import { envModelsTtl, envUsageRetention } from '../config.ts'
@@ -37,6 +37,7 @@ const EmbeddedEnv = z.object({
   APIPROXY_BODY_LIMIT: envInt(1_024, 1_024 * MIB).default(32 * MIB),
   APIPROXY_CORS_ORIGINS: z.string().default('*'),
   ...contextEnv,
+  APIPROXY_STREAM_USAGE: envStreamUsage,
   APIPROXY_USAGE_SPOOL_BYTES: envUsageSpool,
   APIPROXY_REQUEST_TIMEOUT_MS: envInt(100, 3_600_000).default(600_000),
   APIPROXY_DRAIN_MS: envInt(0, 600_000).default(10_000),
@@ -83,6 +84,7 @@ export function readEmbeddedConfig(
       bodyLimit: value.APIPROXY_BODY_LIMIT,
       corsOrigins: originsOf(value.APIPROXY_CORS_ORIGINS),
       context: contextOf(value),
+      countStreams: value.APIPROXY_STREAM_USAGE === 'ask',
       usageSpoolBytes: value.APIPROXY_USAGE_SPOOL_BYTES,
       requestTimeoutMs: value.APIPROXY_REQUEST_TIMEOUT_MS,
       drainMs: value.APIPROXY_DRAIN_MS,

@@ -51,6 +51,8 @@ export type Arrival = Readonly<{
   requestId: string
   /** The client wants losses as errors (`x-apiproxy-strict`). */
   strict: boolean
+  /** A chat stream is counted although its client did not ask for that. */
+  countStreams: boolean
   /** Epoch milliseconds. */
   now: number
   sealer: Sealer

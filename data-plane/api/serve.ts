@@ -50,6 +50,8 @@ export type InferencePorts = Readonly<{
   newRequestId: () => string
   /** Largest request body, in bytes. */
   bodyLimit: number
+  /** Chat streams are counted by their providers also where clients do not ask; those are not told. */
+  countStreams: boolean
   /** Origins whose scripts may call us; `*`: all. */
   corsOrigins: readonly string[]
   /** From the request's arrival until its answer must have begun, in milliseconds. */
@@ -149,6 +151,7 @@ async function serve(
     headers,
     requestId,
     strict: headers[names.STRICT] === 'true',
+    countStreams: ports.countStreams,
     now: ports.clock.now(),
     sealer: ports.sealer,
     notes: ports.notes,
@@ -169,18 +172,8 @@ async function serve(
   const { model, stream } = inquiry.value
   const said = { requestId, principal: principal.value, headers, body: body.value, model, stream }
   ports.context?.recorder.watch(reply, { ...said, conversation: call.conversation })
-  const bytes = body.value.length
-  const asked = {
-    reply,
-    requestId,
-    snapshot,
-    principal: principal.value,
-    inquiry: inquiry.value,
-    route,
-    owned,
-    bytes,
-    account,
-  }
+  const about = { reply, requestId, snapshot, principal: principal.value, account }
+  const asked = { ...about, inquiry: inquiry.value, route, owned, bytes: body.value.length }
   const admission = ports.limiter.admit({ id: requestId, ...asked })
   return admission === null
     ? proceed(ports, { ...asked, permit: null, limits: [] }, headers)

@@ -99,6 +99,7 @@ async function node(controlUrl: string): Promise<RunningDataPlane & { base: stri
     corsOrigins: [],
     context: null,
     requestTimeoutMs: 10_000,
+    countStreams: false,
     usageSpoolBytes: 64 * 1024 * 1024,
     drainMs: 0,
   }

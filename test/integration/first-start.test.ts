@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createAdminClient } from '#control-plane/admin/client.ts'
+import { eventually } from '../eventually.ts'
 import { FakeProvider } from '../fakes/provider.ts'
 import { OwnedProcess } from '../processes/owned.ts'
 import { freePort } from '../services/server.ts'
@@ -111,6 +113,20 @@ describe('embedded mode', { timeout: SLOW }, () => {
     expect(streamed).toBe(answer.choices[0]?.message.content)
     expect((await openai.models.list()).data.map(({ id }) => id)).toEqual(['simulated-chat'])
 
+    // All three are in the books.
+    const token = /ap-admin-[\w-]{43}/.exec(gateway.text)?.[0] ?? ''
+    const url = /admin {4}(http:\S+)/.exec(gateway.text)?.[1] ?? ''
+    const admin = createAdminClient({ url, token, timeoutMs: SLOW })
+    const summary = () => admin.usage.summary.query({ by: 'model' })
+    await eventually(async () => (await summary()).rows[0]?.requests === 3, SLOW)
+    expect((await summary()).rows).toMatchObject([{ name: 'simulated-chat', requests: 3, failed: 0 }])
+    const { requests } = await admin.requests.list.query({})
+    expect(requests.map((one) => [one.stream, one.endpoint, one.status])).toEqual([
+      [true, 'chat', 200],
+      [false, 'chat', 200],
+      [false, 'chat', 200],
+    ])
+
     expect(await gateway.process.stop('SIGINT', SLOW)).toEqual({ code: 0, signal: null })
   })
 
@@ -140,6 +156,7 @@ describe('embedded mode', { timeout: SLOW }, () => {
     expect([status, said(body)]).toEqual([200, 'Hello from the fake provider.'])
     const asked = provider.requests.filter(({ path }) => path.endsWith('/chat/completions'))
     expect(asked.map(({ headers }) => headers.authorization)).toContain('Bearer sk-upstream-secret')
+    await gateway.process.stop('SIGTERM', SLOW)
     // Neither the provider's secret nor the client's key is anywhere on the disk.
     const database = join(folder, '.apiproxy')
     for (const entry of await readdir(database, { recursive: true, withFileTypes: true })) {
@@ -147,7 +164,6 @@ describe('embedded mode', { timeout: SLOW }, () => {
       const content = await readFile(join(entry.parentPath, entry.name), 'latin1')
       expect(content.includes('sk-upstream-secret') || content.includes(key), entry.name).toBe(false)
     }
-    await gateway.process.stop('SIGTERM', SLOW)
   })
 
   test('tells every problem of its configuration at once, before a port is open', async () => {

@@ -58,6 +58,8 @@ export type GatewayOptions = Readonly<{
   /** What a secret is; absent: `sk-<id>`. */
   secret?: (id: string) => string
   bodyLimit?: number
+  /** As `APIPROXY_STREAM_USAGE=ask`. */
+  countStreams?: boolean
   requestTimeoutMs?: number
   sessions?: SessionStore
   notes?: Notes
@@ -138,6 +140,7 @@ export class Gateway implements AsyncDisposable {
       seed: () => (seed += 1),
       newRequestId: requestIds(),
       bodyLimit,
+      countStreams: options.countStreams ?? false,
       corsOrigins: ['*'],
       requestTimeoutMs,
       onFirst: () => undefined,

@@ -77,6 +77,7 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     bodyLimit: 1024 * 1024,
     corsOrigins: [],
     context: null,
+    countStreams: false,
     usageSpoolBytes: 64 * 1024 * 1024,
     requestTimeoutMs: 10_000,
     drainMs,

@@ -39,10 +39,12 @@ import type { Prepared } from '../../upstream/attempt.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
 import { ConvertedPassage } from '../../upstream/passage/converted.ts'
 import type { Passage } from '../../upstream/passage.ts'
+import { UncountedPassage } from '../../upstream/passage/uncounted.ts'
 import { MendedPassage } from '../../upstream/passage/mended.ts'
 import { NativePassage } from '../../upstream/passage/native.ts'
 import type { Arrival, Call, Inquiry } from '../inquiry.ts'
 import { GEMINI_ARRAY, TONGUE } from '../tongues.ts'
+import { askingForUsage } from '../../dialects/openai-chat/stream-usage.ts'
 import { isForeign, mayBeForeign } from '../../dialects/openai-chat/shapes.ts'
 import { expanded, keepResponse } from './kept-responses.ts'
 import { answersWithId, keepOwner } from './owners.ts'
@@ -196,15 +198,23 @@ class Generation implements Inquiry {
 
   #pass(path: string, deployment: Deployment): Prepared {
     const { headers } = this.#arrival
+    const body = patchRequest(this.#request, deployment.modelJson)
+    const counted = this.#isToBeCounted(deployment) ? askingForUsage(body) : null
+    const passage = this.#nativePassage(deployment)
     return {
       method: 'POST',
       path,
       dialect: this.#dialect,
       headers: nativeHeaders(this.#dialect, headers, this.stream),
-      body: patchRequest(this.#request, deployment.modelJson),
-      passage: this.#nativePassage(deployment),
+      body: counted ?? body,
+      passage: counted === null ? passage : new UncountedPassage(passage),
       warnings: [],
     }
+  }
+
+  #isToBeCounted({ capabilities }: Deployment): boolean {
+    const isChatStream = this.stream && this.#dialect === 'openai-chat'
+    return isChatStream && this.#arrival.countStreams && capabilities().streamUsage
   }
 
   #nativePassage(deployment: Deployment): Passage {

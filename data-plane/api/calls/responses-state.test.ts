@@ -18,6 +18,7 @@ function pathFor(asked: Partial<StateRequest>, query = '', baseUrl = 'http://127
     headers: {},
     requestId: 'req_1',
     strict: false,
+    countStreams: false,
     now: 0,
     sealer: { seal: () => '', open: () => null },
     notes: new MemoryNotes(),
