@@ -14,11 +14,18 @@ export function bodyOptions(
 ): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
   if (body === null || !isPieces(body)) return { headers, body }
   const length = piecesOf(body).reduce((sum, piece) => sum + piece.length, 0)
-  // undici writes what can be iterated, piece by piece, but for its types.
-  const iterable: unknown = body
-  return { headers: [...headers, 'content-length', String(length)], body: iterable as Buffer }
+  const pieces: unknown = body
+  const sized = [...headers, 'content-length', String(length)]
+  return { headers: sized, body: isDispatchable(pieces) ? pieces : null }
+}
+
+/** undici writes what can be iterated, piece by piece; only its types do not say so. */
+function isDispatchable(body: unknown): body is Buffer {
+  return typeof body === 'object' && body !== null && Symbol.iterator in body
 }
 
 export const piecesOf = (body: RequestBody): readonly Buffer[] => (isPieces(body) ? body : [body])
+
+export const wholeOf = (body: RequestBody): Buffer => (isPieces(body) ? Buffer.concat(body) : body)
 
 const isPieces = (body: RequestBody): body is readonly Buffer[] => Array.isArray(body)

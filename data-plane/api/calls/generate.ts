@@ -37,6 +37,7 @@ import { DIALECT } from '../../dialects/registry.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
+import { wholeOf } from '../../upstream/request-body.ts'
 import { ConvertedPassage } from '../../upstream/passage/converted.ts'
 import type { Passage } from '../../upstream/passage.ts'
 import { UncountedPassage } from '../../upstream/passage/uncounted.ts'
@@ -199,7 +200,7 @@ class Generation implements Inquiry {
   #pass(path: string, deployment: Deployment): Prepared {
     const { headers } = this.#arrival
     const body = patchRequest(this.#request, deployment.modelJson)
-    const counted = this.#isToBeCounted(deployment) ? askingForUsage(body) : null
+    const counted = this.#isToBeCounted(deployment) ? askingForUsage(wholeOf(body)) : null
     const passage = this.#nativePassage(deployment)
     return {
       method: 'POST',
