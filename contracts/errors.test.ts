@@ -12,7 +12,8 @@ describe('the error catalogue', () => {
     expect(status).toBeLessThan(600)
     expect(message).toMatch(/^[A-Z].*\.$/)
     // What the client got wrong stays wrong when it is sent again; 429 is the exception.
-    if (status < 500)
+    if (code === 'insufficient_quota') expect([retry, type]).toEqual([false, code])
+    else if (status < 500)
       expect([retry, type]).toEqual(
         status === 429 ? [true, 'rate_limit_error'] : [false, 'invalid_request_error'],
       )

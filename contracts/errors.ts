@@ -9,6 +9,7 @@ export type ErrorEntry = Readonly<{
   type:
     | 'invalid_request_error'
     | 'rate_limit_error'
+    | 'insufficient_quota'
     | 'server_error'
     | 'service_unavailable_error'
     | 'timeout_error'
@@ -105,6 +106,14 @@ export const ERRORS = {
     'rate_limit_error',
     true,
     'Every provider of this model is over its rate limit.',
+  ),
+  /** 402 where the budget's terms say so. OpenAI's own code and type: its clients know them. */
+  insufficient_quota: entry(429, 'insufficient_quota', false, 'The budget of this API key is spent.'),
+  budget_unavailable: entry(
+    503,
+    'service_unavailable_error',
+    true,
+    'What is left of the budget of this API key cannot be asked now.',
   ),
   not_ready: entry(503, 'service_unavailable_error', true, 'This node has no configuration yet.'),
   no_candidates: entry(

@@ -16,9 +16,11 @@ export type SecretId = Branded<'SecretId'>
 export type ModelName = Branded<'ModelName'>
 /** One client key, `key_…`; not the key itself. */
 export type KeyId = Branded<'KeyId'>
+/** Slug an operator chose for a budget: `search-team-month`. */
+export type BudgetId = Branded<'BudgetId'>
 /** One data-plane process's home: survives restarts as long as its data folder does. */
 export type NodeId = Branded<'NodeId'>
-/** Stream of the event log: `provider-openai`, `model-fast`, `clientkey-key_x`, `system`. */
+/** Stream of the event log: `provider-openai`, `model-fast`, `clientkey-key_x`, `budget-team`, `system`. */
 export type StreamId = Branded<'StreamId'>
 /** `provider/upstream model`: the thing a request is sent to. */
 export type DeploymentId = Branded<'DeploymentId'>
@@ -28,6 +30,7 @@ const SLUG = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const MODEL_NAME = /^[^\s\p{Cc}"\\]{1,200}$/u
 
 export const isProviderId = (text: string): boolean => SLUG.test(text)
+export const isBudgetId = (text: string): boolean => SLUG.test(text)
 export const isModelName = (text: string): boolean => MODEL_NAME.test(text)
 
 export const providerId = (text: string): ProviderId => text as ProviderId
@@ -35,12 +38,14 @@ export const credentialId = (text: string): CredentialId => text as CredentialId
 export const secretId = (text: string): SecretId => text as SecretId
 export const modelName = (text: string): ModelName => text as ModelName
 export const keyId = (text: string): KeyId => text as KeyId
+export const budgetId = (text: string): BudgetId => text as BudgetId
 export const nodeId = (text: string): NodeId => text as NodeId
 export const streamId = (text: string): StreamId => text as StreamId
 
 export const providerStream = (id: ProviderId): StreamId => `provider-${id}` as StreamId
 export const modelStream = (name: ModelName): StreamId => `model-${name}` as StreamId
 export const clientKeyStream = (id: KeyId): StreamId => `clientkey-${id}` as StreamId
+export const budgetStream = (id: BudgetId): StreamId => `budget-${id}` as StreamId
 export const SYSTEM_STREAM = 'system' as StreamId
 
 /** @returns kind and name of the entity a stream is about; both empty when it is about none. */

@@ -17,6 +17,8 @@ import { Metrics } from '#contracts/process/metrics.ts'
 import type { MasterKey } from '#contracts/security/master-key.ts'
 import { applyDeclaration, CannotOpen, openLog } from './bootstrap/apply.ts'
 import type { Declaration } from './bootstrap/declaration.ts'
+import { BudgetDesk } from './budgets/desk.ts'
+import { BudgetWatch } from './budgets/watch.ts'
 import { Checkpoints } from './audit/checkpoint.ts'
 import { History } from './audit/history.ts'
 import { Signer } from './audit/signer.ts'
@@ -32,6 +34,7 @@ import { WeightKeeper } from './nodes/keep-weights.ts'
 import { WeightsView } from './nodes/weights.ts'
 import { Relay, type RelayState } from './relay/relay.ts'
 import { buildServer } from './server.ts'
+import { BudgetLeases } from './store/budget-leases.ts'
 import { CallRecorder } from './store/calls.ts'
 import { openDatabase } from './store/database.ts'
 import { EventLog } from './store/event-log.ts'
@@ -78,6 +81,10 @@ const REMEMBER_SERVED_MS = 90 * 86_400_000
 const KEEP_WEIGHTS_MS = 1_000
 /** How often it is looked whether a checkpoint is due. */
 const CHECKPOINT_MS = 1_000
+const WATCH_BUDGETS_MS = 5_000
+
+/** What comes to be while it starts. */
+type State = { opened: boolean; waitingFor: string; relay: Relay | null; ingest: UsageIngest | null }
 
 export async function startControlPlane(
   config: ControlPlaneConfig,
@@ -92,24 +99,19 @@ export async function startControlPlane(
   ledger.onCommits((wires) => fleet.propagation.heard(wires))
   const { masterKey } = config
   const discovery = stack.use(startDiscovery(config, ports, ledger, log))
-  const link = new NodeLink(ledger, log, fleet, masterKey.commits, () => discovery.signedLists())
+  const state: State = { opened: false, waitingFor: 'the database', relay: null, ingest: null }
+  const budgets = deskOf(database, { ledger, fleet, state, clock })
+  const lists = (): readonly string[] => discovery.signedLists()
+  const link = new NodeLink({ ledger, log, fleet, key: masterKey.commits, lists, budgets })
   const audit = auditOf(database, ledger, masterKey, logger)
   const calls = stack.use(new CallRecorder(database, clock))
   const metrics = new Metrics()
-  const state: { opened: boolean; waitingFor: string; relay: Relay | null } = {
-    opened: false,
-    waitingFor: 'the database',
-    relay: null,
-  }
-  const readiness = (): Readiness =>
-    state.opened
-      ? { ready: true, detail: detailOf(ledger, state.relay) }
-      : { ready: false, reason: `waiting for ${state.waitingFor}` }
+  const readiness = (): Readiness => readinessOf(ledger, state)
   const relayState = (): RelayState => state.relay?.state ?? { kind: 'idle' }
   const books = booksOf(database)
   const keeper = keeperOf(config, ports, books.weightTables)
   const weights = stack.use(weightsOf(config, ports, keeper))
-  const relayed = { discovery, weights, relay: relayState, ...books }
+  const relayed = { discovery, weights, relay: relayState, budgets, ...books }
   const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({
@@ -134,7 +136,10 @@ export async function startControlPlane(
   stack.use(every(CHECKPOINT_MS, () => checkpoints.tick()))
   stack.use(every(KEEP_WEIGHTS_MS, () => keeper.tick()))
   const ingest = stack.use(startIngest(config, ports, ledger, relayed.books))
-  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery, ingest })
+  state.ingest = ingest
+  const watch = new BudgetWatch({ desk: budgets, catalog: () => ledger.catalog, clock, logger })
+  stack.use(every(WATCH_BUDGETS_MS, () => watch.look()))
+  addControlPlaneMetrics(metrics, { ledger, fleet, relay, calls, bus, discovery, ingest, watch })
   const port = listeningPort(server)
   logger.info({ port, commit: ledger.catalog.commit }, 'control plane started')
   const running = stack.move()
@@ -179,6 +184,18 @@ function startDiscovery(
     logger,
   })
 }
+
+type DeskParts = Readonly<{ ledger: Ledger; fleet: Fleet; state: State; clock: Clock }>
+
+const deskOf = (database: Kysely<Database>, { ledger, fleet, state, clock }: DeskParts): BudgetDesk =>
+  new BudgetDesk({
+    leases: new BudgetLeases(database),
+    catalog: () => ledger.catalog,
+    catchUp: () => ledger.catchUp(),
+    nodes: () => fleet.live,
+    emptiedAt: () => state.ingest?.emptiedAt ?? -Infinity,
+    clock,
+  })
 
 const booksOf = (database: Kysely<Database>) => ({
   usage: new UsageReport(database),
@@ -228,6 +245,11 @@ function startRelay({ bus, ledger, log, key, logger }: RelayParts): Relay {
   ledger.onCommits(() => relay.ring())
   return relay
 }
+
+const readinessOf = (ledger: Ledger, state: State): Readiness =>
+  state.opened
+    ? { ready: true, detail: detailOf(ledger, state.relay) }
+    : { ready: false, reason: `waiting for ${state.waitingFor}` }
 
 function detailOf(ledger: Ledger, relay: Relay | null): Readonly<Record<string, unknown>> {
   return { commit: ledger.catalog.commit, epoch: ledger.catalog.epoch, relay: relay?.state.kind ?? 'idle' }

@@ -3,6 +3,7 @@
  */
 import type { Bus } from '#contracts/bus/bus.ts'
 import type { Metrics, Sample } from '#contracts/process/metrics.ts'
+import type { BudgetWatch, WatchedBudget } from './budgets/watch.ts'
 import type { Ledger } from './commands/ledger.ts'
 import type { Discovery } from './discovery/discovery.ts'
 import type { Fleet } from './nodes/fleet.ts'
@@ -17,12 +18,14 @@ export type MetricSources = Readonly<{
   calls: Readonly<{ dropped: number }>
   discovery: Pick<Discovery, 'counts' | 'fetches'>
   ingest: Pick<UsageIngest, 'counts'>
+  watch: Pick<BudgetWatch, 'seen' | 'warnings'>
 }>
 
 export function addControlPlaneMetrics(
   metrics: Metrics,
-  { ledger, fleet, relay, bus, calls, discovery, ingest }: MetricSources,
+  { ledger, fleet, relay, bus, calls, discovery, ingest, watch }: MetricSources,
 ): void {
+  addBudgetMetrics(metrics, watch)
   metrics.counter('apiproxy_usage_records_total', 'Usage records by what became of them.', ['result'], () =>
     Object.entries(ingest.counts).map(([result, value]) => ({ labels: { result }, value })),
   )
@@ -72,6 +75,25 @@ export function addControlPlaneMetrics(
     'Records of admin calls that could not be kept.',
     [],
     () => calls.dropped,
+  )
+}
+
+function addBudgetMetrics(metrics: Metrics, watch: MetricSources['watch']): void {
+  const gauge = (name: string, help: string, of: (one: WatchedBudget) => number): void =>
+    metrics.gauge(name, help, ['budget'], () =>
+      watch.seen.map((one) => ({ labels: { budget: one.budget.id }, value: of(one) })),
+    )
+  gauge('apiproxy_budget_limit_dollars', 'What may be spent in the period.', ({ report }) => report.amount)
+  gauge('apiproxy_budget_spent_dollars', 'Of it, in the books.', ({ report }) => report.spent)
+  gauge('apiproxy_budget_leased_dollars', 'Of it, out on lease to nodes.', ({ report }) => report.leased)
+  gauge('apiproxy_budget_warning', 'Is the warning threshold reached: 1 or 0.', ({ report }) =>
+    report.isWarning ? 1 : 0,
+  )
+  metrics.counter(
+    'apiproxy_budget_warnings_total',
+    'Budgets that reached their threshold or were spent, each once a period.',
+    [],
+    () => watch.warnings,
   )
 }
 

@@ -24,6 +24,7 @@ import { Authenticator } from './admission/principal.ts'
 import { ContextRecorder } from './api/context.ts'
 import { requestIds } from './api/request-id.ts'
 import type { InferencePorts } from './api/serve.ts'
+import { Budgets } from './budgets/budgets.ts'
 import { createSealer } from './carriers/sealer.ts'
 import type { DataPlaneConfig } from './config.ts'
 import { addNodeMetrics } from './metrics.ts'
@@ -106,11 +107,13 @@ export async function startDataPlane(
     state.isAccepting ? follower.readiness() : { ready: false, reason: 'stopping' }
   const nodes = (): number => follower.readout().fleetNodes
   const limiter = stack.use(new Limiter({ counters: ports.limits, clock, nodes }))
-  const parts = { holder, health, pools, counters, statuses, limiter, onIntent, onRecord }
+  const isDrained = (): boolean => spool.isDrained && hasBudgets(holder)
+  const budgets = stack.use(new Budgets({ link, node, boot, isDrained, clock }))
+  const parts = { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onRecord }
   const inference = inferencePorts(config, ports, parts)
   const metrics = new Metrics()
   const { context } = inference
-  const read = { counters, statuses, follower, emitter, problems, bus, spool, limiter, context }
+  const read = { counters, statuses, follower, emitter, problems, bus, spool, limiter, budgets, context }
   addNodeMetrics(metrics, { ...read, sessionFailures: () => ports.sessions.failures })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
@@ -129,6 +132,9 @@ export async function startDataPlane(
   const running = stack.move()
   return { port, opsPort: ops.port, readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+/** Where there are none, nobody wants to know. */
+const hasBudgets = ({ current }: SnapshotHolder): boolean => (current?.source.budgets.size ?? 0) > 0
 
 function takeDownWaiting(health: Health, counters: Counters, clock: Clock): void {
   const now = clock.monotonic()
@@ -160,17 +166,19 @@ type NodeParts = Readonly<{
   statuses: Map<number, number>
   limiter: Limiter
   onIntent: InferencePorts['onIntent']
+  budgets: Budgets
   onRecord: InferencePorts['onRecord']
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, health, pools, counters, statuses, limiter, onIntent, onRecord } = parts
+  const { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onRecord } = parts
   const { sessions, notes, clock, logger, random, context: store } = ports
   const sealer = createSealer(config.masterKey.carriers)
   return {
     holder,
     authenticator: new Authenticator(config.masterKey.pepper),
     limiter,
+    budgets,
     health,
     pools,
     sessions,

@@ -6,6 +6,7 @@ import type { Metrics, Sample } from '#contracts/process/metrics.ts'
 import { OUTCOMES } from '#contracts/telemetry/outcome.ts'
 import { percentile, total } from '#contracts/telemetry/histogram.ts'
 import type { Limiter } from './admission/limiter.ts'
+import type { Budgets } from './budgets/budgets.ts'
 import type { CatalogFollower } from './sync/follow-catalog.ts'
 import { isSyncProblem, SYNC_PROBLEMS, type Problems } from './sync/problems.ts'
 import type { CountedSeries, Counters } from './telemetry/counters.ts'
@@ -22,6 +23,7 @@ export type MetricSources = Readonly<{
   bus: Pick<Bus, 'connected'>
   spool: Pick<Spool, 'waiting' | 'published' | 'dropped' | 'recovered'>
   limiter: Limiter
+  budgets: Pick<Budgets, 'refused' | 'waited' | 'overrun' | 'held'>
   /** Null: off. */
   context: Readonly<{
     store: Readonly<{ failures: number }>
@@ -81,6 +83,7 @@ export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
     () => emitter.dropped,
   )
   addLimitMetrics(metrics, limiter)
+  addBudgetMetrics(metrics, sources.budgets)
   addContextMetrics(metrics, sources.context)
   metrics.counter(
     'apiproxy_session_failures_total',
@@ -119,6 +122,32 @@ function addContextMetrics(metrics: Metrics, context: MetricSources['context']):
     'Questions and turns of sessions that failed or were not tried.',
     [],
     () => (context?.store.failures ?? 0) + (context?.recorder.dropped ?? 0),
+  )
+}
+
+const NANO = 1e9
+
+function addBudgetMetrics(metrics: Metrics, budgets: MetricSources['budgets']): void {
+  metrics.counter('apiproxy_budget_refused_total', 'Requests that no budget paid for.', ['reason'], () =>
+    Object.entries(budgets.refused).map(([reason, value]) => ({ labels: { reason }, value })),
+  )
+  metrics.counter(
+    'apiproxy_budget_waits_total',
+    'Requests that waited for money of their budget.',
+    [],
+    () => budgets.waited,
+  )
+  metrics.counter(
+    'apiproxy_budget_overrun_dollars_total',
+    'What requests cost beyond what was reserved for them.',
+    [],
+    () => budgets.overrun / NANO,
+  )
+  metrics.gauge(
+    'apiproxy_budget_held_dollars',
+    'What this node may spend of budgets without asking.',
+    [],
+    () => budgets.held / NANO,
   )
 }
 

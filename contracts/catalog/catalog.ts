@@ -3,7 +3,8 @@
  *
  * Pure, immutable. Made only by `fold.ts`. Plain data, so that its canonical form can be hashed.
  */
-import type { KeyId, ModelName, ProviderId, StreamId } from '../ids.ts'
+import type { BudgetId, KeyId, ModelName, ProviderId, StreamId } from '../ids.ts'
+import type { Budget } from './money/budget.ts'
 import type { ClientKey } from './client-key.ts'
 import type { LogicalModel } from './model.ts'
 import type { Provider } from './provider.ts'
@@ -26,6 +27,7 @@ export type Catalog = Readonly<{
   providers: ReadonlyMap<ProviderId, Provider>
   models: ReadonlyMap<ModelName, LogicalModel>
   keys: ReadonlyMap<KeyId, ClientKey>
+  budgets: ReadonlyMap<BudgetId, Budget>
   /** Version of every stream, retired ones too: a name can be used again, a version cannot. */
   versions: ReadonlyMap<StreamId, number>
   frozen: ReadonlyMap<StreamId, Frozen>
@@ -38,6 +40,7 @@ export const EMPTY_CATALOG: Catalog = {
   providers: new Map(),
   models: new Map(),
   keys: new Map(),
+  budgets: new Map(),
   versions: new Map(),
   frozen: new Map(),
 }

@@ -20,6 +20,9 @@ import { foldCommits } from './fold.ts'
  * new version, never changed. This list makes a change visible in review.
  */
 const GOLDEN: Readonly<Record<string, string>> = {
+  'BudgetCreated.v1.json': '9de7f26abd396dd2',
+  'BudgetRemoved.v1.json': '8849a4049483ae21',
+  'BudgetTermsSet.v1.json': '4f65a8a82e469504',
   'ClientKeyContextSet.v1.json': '623a73ed5df9f12a',
   'ClientKeyExpirySet.v1.json': 'b914bb206b5aecc9',
   'ClientKeyIssued.v1.json': '28b183516b3157c3',
@@ -122,17 +125,20 @@ describe('the golden files', () => {
     'CredentialAdded',
     'LogicalModelCreated',
     'ClientKeyIssued',
+    'BudgetCreated',
   ]
 
   test.each(EVENT_TYPES)('%s has its effect on the catalog', (type) => {
     const before = foldGolden(BASE)
     const { stream } = golden(type)
     const version = (before.versions.get(recorded(type, 1, 1).stream) ?? 0) + 1
-    const commit = { commit: 5, epoch: 1, at: 0, chain: '', events: [recorded(type, version, 5)] }
+    const number = BASE.length + 1
+    const commit = { commit: number, epoch: 1, at: 0, chain: '', events: [recorded(type, version, number)] }
     const after = foldCommits(before, [commit])
     const kind = stream.split('-')[0]
     if (kind === 'provider') expect(after.providers).not.toEqual(before.providers)
     else if (kind === 'model') expect(after.models).not.toEqual(before.models)
+    else if (kind === 'budget') expect(after.budgets).not.toEqual(before.budgets)
     else if (kind === 'clientkey') expect(after.keys).not.toEqual(before.keys)
     else expect([after.genesis, after.epoch]).not.toEqual([before.genesis, before.epoch])
     expect(after.frozen.size).toBe(0)
@@ -215,6 +221,10 @@ describe('event types', () => {
     ['ClientKeyScopesSet', 'scopes.endpoints.0', 'telepathy'],
     ['ClientKeyLimitsSet', 'limits.concurrency', 0],
     ['ClientKeyOwnerSet', 'tags.0', ''],
+    ['BudgetCreated', 'period', 'hour'],
+    ['BudgetCreated', 'terms.amount', 0],
+    ['BudgetTermsSet', 'terms.whenSpent', 200],
+    ['BudgetTermsSet', 'terms.warnAt', 1.5],
     ['ProviderDialectsSet', 'dialects.0', 'smalltalk'],
     ['EpochAdvanced', 'epoch', 1],
   ] as const)('%s refuses %s = %s', (type, path, value) => {

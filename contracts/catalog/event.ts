@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { StreamId } from '../ids.ts'
+import { budgetEvents } from './money/budget.ts'
 import { clientKeyEvents } from './client-key.ts'
 import { modelEvents } from './model.ts'
 import { providerEvents } from './provider.ts'
@@ -17,7 +18,13 @@ const systemEvents = {
   EpochAdvanced: z.strictObject({ epoch: z.int().min(2) }),
 }
 
-const eventSchemas = { ...systemEvents, ...providerEvents, ...modelEvents, ...clientKeyEvents }
+const eventSchemas = {
+  ...systemEvents,
+  ...providerEvents,
+  ...modelEvents,
+  ...clientKeyEvents,
+  ...budgetEvents,
+}
 type EventSchemas = typeof eventSchemas
 
 export type EventType = keyof EventSchemas

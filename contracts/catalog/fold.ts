@@ -9,18 +9,21 @@
  */
 import type { Commit } from '../commit/commit.ts'
 import {
+  budgetId,
   credentialId,
   keyId,
   modelName,
   providerId,
   secretId,
   splitStream,
+  type BudgetId,
   type KeyId,
   type ModelName,
   type ProviderId,
   type StreamId,
 } from '../ids.ts'
 import type { Catalog, Frozen } from './catalog.ts'
+import type { Budget } from './money/budget.ts'
 import type { ClientKey } from './client-key.ts'
 import type { RecordedEvent, UnreadableEvent } from './event.ts'
 import type { LogicalModel, RouteTarget } from './model.ts'
@@ -63,6 +66,7 @@ class Draft {
   readonly providers: CopyOnWrite<ProviderId, Provider>
   readonly models: CopyOnWrite<ModelName, LogicalModel>
   readonly keys: CopyOnWrite<KeyId, ClientKey>
+  readonly budgets: CopyOnWrite<BudgetId, Budget>
   readonly versions: CopyOnWrite<StreamId, number>
   readonly frozen: CopyOnWrite<StreamId, Frozen>
 
@@ -73,6 +77,7 @@ class Draft {
     this.providers = new CopyOnWrite(catalog.providers)
     this.models = new CopyOnWrite(catalog.models)
     this.keys = new CopyOnWrite(catalog.keys)
+    this.budgets = new CopyOnWrite(catalog.budgets)
     this.versions = new CopyOnWrite(catalog.versions)
     this.frozen = new CopyOnWrite(catalog.frozen)
   }
@@ -86,6 +91,7 @@ class Draft {
       providers: this.providers.read,
       models: this.models.read,
       keys: this.keys.read,
+      budgets: this.budgets.read,
       versions: this.versions.read,
       frozen: this.frozen.read,
     }
@@ -103,6 +109,7 @@ function applyEvent(draft: Draft, event: RecordedEvent | UnreadableEvent): void 
   if (kind === 'provider') applyProviderEvent(draft, id, event)
   else if (kind === 'model') applyModelEvent(draft, id, event)
   else if (kind === 'clientkey') applyKeyEvent(draft, id, event)
+  else if (kind === 'budget') applyBudgetEvent(draft, id, event)
   else applySystemEvent(draft, event)
 }
 
@@ -304,3 +311,21 @@ function keyChanges(key: ClientKey, event: RecordedEvent): Partial<ClientKey> {
 
 const declaredAgain = ({ undeclared }: ClientKey): Partial<ClientKey> =>
   undeclared === undefined ? {} : { undeclared: false }
+
+function applyBudgetEvent(draft: Draft, idText: string, event: RecordedEvent): void {
+  const id = budgetId(idText)
+  if (event.type === 'BudgetCreated') {
+    const { origin, subject, period, terms } = event.body
+    const place = { version: event.version, createdAt: event.commit, changedAt: event.commit }
+    draft.budgets.write.set(id, { id, origin, subject, period, terms, ...place })
+    return
+  }
+  if (event.type === 'BudgetRemoved') {
+    draft.budgets.write.delete(id)
+    return
+  }
+  const before = draft.budgets.read.get(id)
+  if (before === undefined) return
+  const changes = event.type === 'BudgetTermsSet' ? { terms: event.body.terms } : {}
+  draft.budgets.write.set(id, { ...before, ...changes, version: event.version, changedAt: event.commit })
+}

@@ -58,6 +58,24 @@ export function priceSpans(provider: Priced, model: string, from: number, to: nu
     .map((start, at) => ({ from: start, to: borders[at + 1] ?? to, price: priceAt(provider, model, start) }))
 }
 
+/**
+ * What tokens cost, in billionths of a US dollar: the books' own rule, for those who must know before them.
+ * The database computes it for the books (`usage_cost`); they may differ by the last one.
+ */
+export function costOf(
+  { input, output, cacheRead, cacheWrite }: ModelPrice,
+  tokens: Readonly<{ input: number; output: number; cacheRead: number; cacheWrite: number }>,
+): number {
+  const [into, out] = [Math.round(tokens.input), Math.round(tokens.output)]
+  const [read, written] = [Math.round(tokens.cacheRead), Math.round(tokens.cacheWrite)]
+  const millionths =
+    Math.max(0, into - read - written) * input +
+    out * output +
+    read * (cacheRead ?? input) +
+    written * (cacheWrite ?? input)
+  return Math.round(millionths * 1_000)
+}
+
 function bestOf(prices: readonly UpstreamPrice[], model: string, at: number): UpstreamPrice | null {
   let best: UpstreamPrice | null = null
   for (const price of prices) {

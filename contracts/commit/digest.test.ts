@@ -92,6 +92,7 @@ describe('the state digest', () => {
           providers: reversed(catalog.providers),
           models: reversed(catalog.models),
           keys: reversed(catalog.keys),
+          budgets: reversed(catalog.budgets),
           versions: reversed(catalog.versions),
           frozen: reversed(catalog.frozen),
         }
@@ -105,7 +106,7 @@ describe('the state digest', () => {
       fc.property(history, (batches) => {
         const catalog = foldAll(batches)
         const digest = stateDigest(catalog)
-        for (const kind of ['providers', 'models', 'keys', 'versions'] as const) {
+        for (const kind of ['providers', 'models', 'keys', 'budgets', 'versions'] as const) {
           for (const [id, entity] of catalog[kind] as ReadonlyMap<string, unknown>) {
             const without = new Map<string, unknown>(catalog[kind])
             without.delete(id)

@@ -11,7 +11,7 @@ import { splitStream, type StreamId } from '../ids.ts'
 import { sha256Hex } from './hash.ts'
 
 const MODULUS = 1n << 256n
-const KINDS = ['providers', 'models', 'keys', 'versions', 'frozen'] as const
+const KINDS = ['providers', 'models', 'keys', 'budgets', 'versions', 'frozen'] as const
 type Kind = (typeof KINDS)[number]
 
 export const EMPTY_DIGEST = '0'.repeat(64)
@@ -44,6 +44,7 @@ const ENTITIES_OF: ReadonlyMap<string, Kind> = new Map([
   ['provider', 'providers'],
   ['model', 'models'],
   ['clientkey', 'keys'],
+  ['budget', 'budgets'],
 ])
 
 function streamDifference(stream: StreamId, before: Catalog, after: Catalog): bigint {

@@ -7,10 +7,11 @@
 import { z } from 'zod'
 import { canonical, type Json } from '../canonical.ts'
 import { FOLD_VERSION, type Catalog, type Frozen } from '../catalog/catalog.ts'
+import type { Budget } from '../catalog/money/budget.ts'
 import type { ClientKey } from '../catalog/client-key.ts'
 import type { LogicalModel } from '../catalog/model.ts'
 import type { Provider } from '../catalog/provider.ts'
-import type { KeyId, ModelName, ProviderId, StreamId } from '../ids.ts'
+import type { BudgetId, KeyId, ModelName, ProviderId, StreamId } from '../ids.ts'
 import { err, ok, type Result } from '../result.ts'
 import { stateDigest } from './digest.ts'
 
@@ -38,6 +39,8 @@ const Header = z.object({
   providers: Pairs,
   models: Pairs,
   keys: Pairs,
+  /** Absent in what was written before there were any. */
+  budgets: Pairs.default([]),
   versions: Pairs,
   frozen: Pairs,
 })
@@ -51,18 +54,24 @@ export function encodeSnapshot(snapshot: CatalogSnapshot): string {
 export function* snapshotPieces({ catalog, chain, digest }: CatalogSnapshot): Generator<string> {
   const { commit, epoch, genesis } = catalog
   // Members in the order of their names, as canonical JSON has them.
-  yield canonical({ chain, commit, digest, epoch, foldVersion: FOLD_VERSION, format: 1 }).slice(0, -1)
+  yield '{'
+  yield* pairs('budgets', catalog.budgets)
+  const header = canonical({ chain, commit, digest, epoch, foldVersion: FOLD_VERSION, format: 1 })
+  yield `,${header.slice(1, -1)},`
   yield* pairs('frozen', catalog.frozen)
-  yield `,"genesis":${canonical(genesis)}`
+  yield `,"genesis":${canonical(genesis)},`
   yield* pairs('keys', catalog.keys)
+  yield ','
   yield* pairs('models', catalog.models)
+  yield ','
   yield* pairs('providers', catalog.providers)
+  yield ','
   yield* pairs('versions', catalog.versions)
   yield '}'
 }
 
 function* pairs(name: string, map: ReadonlyMap<string, Json>): Generator<string> {
-  yield `,"${name}":[`
+  yield `"${name}":[`
   let separator = ''
   for (const [id, entity] of map) {
     yield `${separator}${canonical([id, entity])}`
@@ -99,6 +108,7 @@ export function decodeSnapshot(text: string, verify: boolean): Result<CatalogSna
     providers: new Map(header.data.providers as [ProviderId, Provider][]),
     models: new Map(header.data.models as [ModelName, LogicalModel][]),
     keys: new Map(header.data.keys as [KeyId, ClientKey][]),
+    budgets: new Map(header.data.budgets as [BudgetId, Budget][]),
     versions: new Map(header.data.versions as [StreamId, number][]),
     frozen: new Map(header.data.frozen as [StreamId, Frozen][]),
   }

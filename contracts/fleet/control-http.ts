@@ -6,6 +6,7 @@
  */
 import { Agent } from 'undici'
 import { CommitsAnswer, ModelListsAnswer, SecretsAnswer, SecretsRequest, type ControlLink } from './link.ts'
+import { LeaseAnswer, type LeaseAsk } from './leases.ts'
 import { encodeNodeReport, type NodeReport } from './report.ts'
 import { secretId, type SecretId } from '../ids.ts'
 import type { Secret } from '../security/secret.ts'
@@ -93,6 +94,12 @@ export class HttpControlLink implements ControlLink, AsyncDisposable {
     return this.#ask(
       { method: 'GET', path: '/model-lists', signal },
       (text) => ModelListsAnswer.parse(JSON.parse(text)).lists,
+    )
+  }
+
+  leases(ask: LeaseAsk, signal: AbortSignal): Promise<LeaseAnswer> {
+    return this.#ask({ method: 'POST', path: '/leases', body: JSON.stringify(ask), signal }, (text) =>
+      LeaseAnswer.parse(JSON.parse(text)),
     )
   }
 

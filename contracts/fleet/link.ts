@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { SecretId } from '../ids.ts'
+import type { LeaseAnswer, LeaseAsk } from './leases.ts'
 import type { NodeReport } from './report.ts'
 
 export interface ControlLink {
@@ -20,6 +21,8 @@ export interface ControlLink {
   report(report: NodeReport, signal: AbortSignal): Promise<void>
   /** What each provider was seen to serve, signed: one text a provider (`model-lists.ts`). */
   modelLists(signal: AbortSignal): Promise<readonly string[]>
+  /** Money to spend of budgets. Rejects when no control plane, or not its database, answers. */
+  leases(ask: LeaseAsk, signal: AbortSignal): Promise<LeaseAnswer>
 }
 
 /** At most this many ids in one request for secrets. */

@@ -109,6 +109,8 @@ const Record = z.object({
   /** Streams of entities that the node held back at their earlier form. */
   held: z.array(name).max(20).optional(),
   warnings: z.array(z.string().max(500)).max(100),
+  /** Of the budgets it was paid from (`leaseId`); absent: none. */
+  leases: z.array(z.string().max(200)).max(100).optional(),
 })
 
 const Named = z.object({ id: z.string() })
@@ -143,8 +145,8 @@ export function encodeRecord(record: UsageRecord): string {
 }
 
 /** What is there only where a choice was made, or something out of the ordinary. */
-function explanation({ choices, uncut, binding, held }: UsageRecord): string {
-  const members = Object.entries({ choices, uncut, binding, held })
+function explanation({ choices, uncut, binding, held, leases }: UsageRecord): string {
+  const members = Object.entries({ choices, uncut, binding, held, leases })
   return members
     .map(([key, value]) => (value === undefined ? '' : `"${key}":${JSON.stringify(value)},`))
     .join('')

@@ -7,6 +7,7 @@ import type { Logger } from '#contracts/process/logger.ts'
 import { sameToken, type MasterKey } from '#contracts/security/master-key.ts'
 import type { Secret } from '#contracts/security/secret.ts'
 import type { Actor, Ledger } from '../commands/ledger.ts'
+import type { BudgetDesk } from '../budgets/desk.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { History } from '../audit/history.ts'
 import type { Signer } from '../audit/signer.ts'
@@ -37,6 +38,7 @@ export type AdminPorts = Readonly<{
   calls: CallRecorder
   usage: UsageReport
   books: UsageBooks
+  budgets: Pick<BudgetDesk, 'report'>
   masterKey: MasterKey
   clock: Clock
   logger: Logger

@@ -11,12 +11,14 @@ import { providers } from './procedures/providers.ts'
 import { system } from './procedures/system.ts'
 import { weights } from './procedures/weights.ts'
 import { requests, usage } from './reports/usage.ts'
+import { budgets } from './spending/budgets.ts'
 import { router } from './trpc.ts'
 
 export const adminRouter = router({
   providers,
   models,
   keys,
+  budgets,
   fleet,
   weights,
   audit,

@@ -111,7 +111,7 @@ describe('the words of an event', () => {
     fc.assert(
       fc.property(catalogEvent, (event) => {
         const words = eventWords(event)
-        expect(words).toMatch(/^(provider|model|key|the system)/)
+        expect(words).toMatch(/^(provider|model|key|budget|the system)/)
         for (const value of valuesOf(event.body)) {
           if (value.length < 43) expect(words).toContain(value)
         }

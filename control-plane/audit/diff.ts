@@ -4,8 +4,15 @@
  * Pure.
  */
 import type { Catalog, Frozen } from '#contracts/catalog/catalog.ts'
-import { clientKeyStream, modelStream, providerStream, SYSTEM_STREAM, type StreamId } from '#contracts/ids.ts'
-import { keyFields, modelFields, providerFields, type Field } from './fields.ts'
+import {
+  budgetStream,
+  clientKeyStream,
+  modelStream,
+  providerStream,
+  SYSTEM_STREAM,
+  type StreamId,
+} from '#contracts/ids.ts'
+import { budgetFields, keyFields, modelFields, providerFields, type Field } from './fields.ts'
 import { entityName } from './words.ts'
 
 export type EntityDiff = Readonly<{
@@ -23,6 +30,7 @@ export function diffCatalogs(before: Catalog, after: Catalog): readonly EntityDi
     ...changes(before.providers, after.providers, providerStream, providerFields),
     ...changes(before.models, after.models, modelStream, modelFields),
     ...changes(before.keys, after.keys, clientKeyStream, keyFields),
+    ...changes(before.budgets, after.budgets, budgetStream, budgetFields),
     ...changes(systemOf(before), systemOf(after), () => SYSTEM_STREAM, systemFields),
     ...changes(before.frozen, after.frozen, (stream) => stream, frozenFields),
   ]

@@ -3,6 +3,7 @@
  *
  * Pure. A field that gets no words does not compile (`nothingElse`). Of secrets only fingerprints are told.
  */
+import type { Budget, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import type { CapabilityRules } from '#contracts/catalog/capability.ts'
 import type { ClientKey, KeyScopes } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
@@ -192,6 +193,32 @@ export function limitFields(limits: Limits): readonly Field[] {
     ['requests a minute', text(requestsPerMinute)],
     ['tokens a minute', text(tokensPerMinute)],
     ['requests at once', text(concurrency)],
+    ...nothingElse(rest),
+  ]
+}
+
+export function budgetFields(budget: Budget): readonly Field[] {
+  const { id: _, version: _v, createdAt: _c, changedAt: _a, origin, subject, period, terms, ...rest } = budget
+  return [
+    ['made', madeBy(origin)],
+    ['for', subjectWords(subject)],
+    ['period', period],
+    ...budgetTermFields(terms),
+    ...nothingElse(rest),
+  ]
+}
+
+export const subjectWords = (subject: BudgetSubject): string =>
+  'key' in subject ? `key ${subject.key}` : `tag ${subject.tag}`
+
+export function budgetTermFields(terms: BudgetTerms): readonly Field[] {
+  const { amount, warnAt, whenSpent, onUnreachable, unpriced, ...rest } = terms
+  return [
+    ['amount', dollars(amount)],
+    ['warning from', `${warnAt} of it`],
+    ['status once it is spent', String(whenSpent)],
+    ['without a control plane', onUnreachable],
+    ['models without a price', unpriced],
     ...nothingElse(rest),
   ]
 }

@@ -9,6 +9,7 @@ import { readEvent } from '#contracts/commit/commit.ts'
 import { splitStream, type StreamId } from '#contracts/ids.ts'
 import type { TrailEntry, TrailEvent } from '../store/trail.ts'
 import {
+  budgetTermFields,
   capabilityFields,
   definitionFields,
   keyFingerprint,
@@ -21,6 +22,7 @@ import {
   routingFields,
   scopeFields,
   sentence,
+  subjectWords,
   targetField,
   timeoutFields,
   type Field,
@@ -30,6 +32,7 @@ const NOUNS: ReadonlyMap<string, string> = new Map([
   ['provider', 'provider'],
   ['model', 'model'],
   ['clientkey', 'key'],
+  ['budget', 'budget'],
 ])
 
 /** @returns what a stream is about, as people call it: `provider openai`. */
@@ -83,6 +86,10 @@ function predicate(event: CatalogEvent): string {
     case 'ClientKeyResumed':
     case 'ClientKeyRevoked':
       return keyPredicate(event)
+    case 'BudgetCreated':
+    case 'BudgetTermsSet':
+    case 'BudgetRemoved':
+      return budgetPredicate(event)
     default:
       return providerPredicate(event)
   }
@@ -208,6 +215,21 @@ function keyPredicate(event: Of<'ClientKey'>): string {
       return 'works again'
     case 'ClientKeyRevoked':
       return 'was revoked for good'
+    default:
+      return event satisfies never
+  }
+}
+
+function budgetPredicate(event: Of<'Budget'>): string {
+  switch (event.type) {
+    case 'BudgetCreated': {
+      const { origin, subject, period, terms } = event.body
+      return `was created ${madeBy(origin)} for ${subjectWords(subject)}, period ${period}: ${sentence(budgetTermFields(terms))}`
+    }
+    case 'BudgetTermsSet':
+      return `now has ${sentence(budgetTermFields(event.body.terms))}`
+    case 'BudgetRemoved':
+      return 'was removed'
     default:
       return event satisfies never
   }

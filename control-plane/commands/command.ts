@@ -3,15 +3,18 @@
  *
  * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
  */
+import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import type { KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import {
+  budgetStream,
   clientKeyStream,
   modelStream,
   providerStream,
   SYSTEM_STREAM,
+  type BudgetId,
   type CredentialId,
   type KeyId,
   type ModelName,
@@ -88,6 +91,17 @@ export type KeyCommand =
   | (Expecting & Readonly<{ type: 'SetKeyTerms'; id: KeyId; terms: Partial<KeyTerms> }>)
   | (Expecting & Readonly<{ type: 'SuspendKey' | 'ResumeKey' | 'RevokeKey'; id: KeyId }>)
 
+export type BudgetCommand =
+  | Readonly<{
+      type: 'CreateBudget'
+      id: BudgetId
+      subject: BudgetSubject
+      period: BudgetPeriod
+      terms: BudgetTerms
+    }>
+  | (Expecting & Readonly<{ type: 'SetBudgetTerms'; id: BudgetId; terms: Partial<BudgetTerms> }>)
+  | (Expecting & Readonly<{ type: 'RemoveBudget'; id: BudgetId }>)
+
 /** What the environment and the file say should be; see `bootstrap/`. */
 export type DeclaredState = Readonly<{
   providers: readonly Readonly<{
@@ -134,6 +148,7 @@ export type Command =
   | ProviderCommand
   | ModelCommand
   | KeyCommand
+  | BudgetCommand
   | SystemCommand
   | RevertCommand
   | ConfigCommand
@@ -165,6 +180,10 @@ export function streamOf(command: Command): StreamId {
     case 'ResumeKey':
     case 'RevokeKey':
       return clientKeyStream(command.id)
+    case 'CreateBudget':
+    case 'SetBudgetTerms':
+    case 'RemoveBudget':
+      return budgetStream(command.id)
     default:
       return providerStream(command.id)
   }

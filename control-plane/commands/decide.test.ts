@@ -151,6 +151,7 @@ const STATES = [
   'AddAlias',
   'RemoveAlias',
   'SetKeyExpiry',
+  'SetBudgetTerms',
   'SuspendKey',
   'ResumeKey',
   'RevokeKey',
@@ -228,6 +229,7 @@ const plain = (catalog: Catalog): unknown => ({
   providers: [...catalog.providers.values()].map(content),
   models: [...catalog.models.values()].map(content),
   keys: [...catalog.keys.values()].map(content),
+  budgets: [...catalog.budgets.values()].map(content),
 })
 
 function content(entity: Json): string {

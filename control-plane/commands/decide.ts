@@ -8,6 +8,7 @@ import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { streamOf, type Command } from './command.ts'
+import { decideBudget } from './money/decide-budget.ts'
 import { decideConfig } from './decide-config.ts'
 import { decideDeclaration } from './decide-declaration.ts'
 import { decideKey } from './decide-key.ts'
@@ -19,15 +20,8 @@ import { invalid, type Rejection } from './rejection.ts'
 export type Decision = Result<readonly CatalogEvent[], Rejection>
 
 export function decide(catalog: Catalog, command: Command): Decision {
-  const frozen = catalog.frozen.get(streamOf(command))
-  if (frozen !== undefined && command.type !== 'ApplyDeclaration') {
-    // Its true state is not known here, and what we wrote would be ignored by the fold.
-    return invalid(
-      '',
-      `commit ${frozen.commit} changed this with an event that this release cannot read (${frozen.type}); ` +
-        'send the change to a control plane of the release that wrote it',
-    )
-  }
+  const obstacle = frozenBefore(catalog, command)
+  if (obstacle !== null) return obstacle
   switch (command.type) {
     case 'CreateGenesis': {
       const { logId, keyCheck } = command
@@ -75,7 +69,22 @@ export function decide(catalog: Catalog, command: Command): Decision {
     case 'ResumeKey':
     case 'RevokeKey':
       return decideKey(catalog, command)
+    case 'CreateBudget':
+    case 'SetBudgetTerms':
+    case 'RemoveBudget':
+      return decideBudget(catalog, command)
     default:
       return command satisfies never
   }
+}
+
+/** Its true state is not known here, and what we wrote would be ignored by the fold. */
+function frozenBefore(catalog: Catalog, command: Command): Decision | null {
+  const frozen = catalog.frozen.get(streamOf(command))
+  if (frozen === undefined || command.type === 'ApplyDeclaration') return null
+  return invalid(
+    '',
+    `commit ${frozen.commit} changed this with an event that this release cannot read (${frozen.type}); ` +
+      'send the change to a control plane of the release that wrote it',
+  )
 }

@@ -5,6 +5,7 @@
  * What is absent and what is set to its default mean the same, so they are the same content.
  */
 import { canonical, type Json } from '#contracts/canonical.ts'
+import type { Budget } from '#contracts/catalog/money/budget.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { termsOf, type ClientKey } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
@@ -12,6 +13,8 @@ import type { LogicalModel } from '#contracts/catalog/model.ts'
 import type { Credential, Provider, ProviderState } from '#contracts/catalog/provider.ts'
 import { sha256Hex } from '#contracts/commit/hash.ts'
 import {
+  budgetId,
+  budgetStream,
   clientKeyStream,
   keyId,
   modelName,
@@ -21,6 +24,7 @@ import {
   splitStream,
   type StreamId,
 } from '#contracts/ids.ts'
+import { budgetCreated, budgetTermsChanged } from './money/decide-budget.ts'
 import { termsChanged } from './decide-key.ts'
 import { created, limitsChanged, regionChanged, strategyChanged, targetsChanged } from './decide-model.ts'
 import { definitionChanges, plainEvents } from './decide-provider.ts'
@@ -30,6 +34,7 @@ export type Content =
   | Readonly<{ kind: 'provider'; stream: StreamId; entity: Provider | null }>
   | Readonly<{ kind: 'model'; stream: StreamId; entity: LogicalModel | null }>
   | Readonly<{ kind: 'clientkey'; stream: StreamId; entity: ClientKey | null }>
+  | Readonly<{ kind: 'budget'; stream: StreamId; entity: Budget | null }>
 
 /** @returns what a stream is about, as a catalog has it; undefined: it is about no entity. */
 export function entityAt(catalog: Catalog, stream: StreamId): Content | undefined {
@@ -37,6 +42,7 @@ export function entityAt(catalog: Catalog, stream: StreamId): Content | undefine
   if (kind === 'provider') return { kind, stream, entity: catalog.providers.get(providerId(id)) ?? null }
   if (kind === 'model') return { kind, stream, entity: catalog.models.get(modelName(id)) ?? null }
   if (kind === 'clientkey') return { kind, stream, entity: catalog.keys.get(keyId(id)) ?? null }
+  if (kind === 'budget') return { kind, stream, entity: catalog.budgets.get(budgetId(id)) ?? null }
   return undefined
 }
 
@@ -57,6 +63,7 @@ function contentOf(wanted: Content): Json {
     const { strategy = 'balanced', region = null, limits = {} } = wanted.entity
     return { ...content, strategy, region, limits }
   }
+  if (wanted.kind === 'budget') return content
   // A revoked key is as gone as a key can be. An overlap that ended before time began was none.
   if (wanted.entity.state === 'revoked') return null
   const { previous, undeclared = false } = wanted.entity
@@ -70,6 +77,7 @@ export function restoring(now: Content, wanted: Content): readonly CatalogEvent[
   if (now.kind === 'provider' && wanted.kind === 'provider') return restoreProvider(now.entity, wanted.entity)
   if (now.kind === 'model' && wanted.kind === 'model') return restoreModel(now.entity, wanted.entity)
   if (now.kind === 'clientkey' && wanted.kind === 'clientkey') return restoreKey(now.entity, wanted.entity)
+  if (now.kind === 'budget' && wanted.kind === 'budget') return restoreBudget(now.entity, wanted.entity)
   return []
 }
 
@@ -192,4 +200,13 @@ function rotationRestored(stream: StreamId, now: ClientKey, wanted: ClientKey): 
   if (previous === null) return [rotated(digest, 0)]
   const before = now.digest === previous.digest ? [] : [rotated(previous.digest, 0)]
   return [...before, rotated(digest, previous.overlapUntil)]
+}
+
+function restoreBudget(now: Budget | null, wanted: Budget | null): readonly CatalogEvent[] {
+  if (wanted === null)
+    return now === null ? [] : [{ type: 'BudgetRemoved', stream: budgetStream(now.id), body: {} }]
+  const { origin, subject, period } = wanted
+  const isSame =
+    now !== null && canonical([now.origin, now.subject, now.period]) === canonical([origin, subject, period])
+  return isSame ? budgetTermsChanged(now, wanted.terms) : [budgetCreated(origin, wanted)]
 }

@@ -31,4 +31,8 @@ export class LateLink implements ControlLink {
   async modelLists(...args: Parameters<ControlLink['modelLists']>): ReturnType<ControlLink['modelLists']> {
     return (await this.#attached.promise).modelLists(...args)
   }
+
+  async leases(...args: Parameters<ControlLink['leases']>): ReturnType<ControlLink['leases']> {
+    return (await this.#attached.promise).leases(...args)
+  }
 }

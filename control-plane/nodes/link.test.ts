@@ -28,7 +28,8 @@ let link: NodeLink
 beforeAll(async () => {
   plane = await openAdminPlane()
   const { ledger, log, fleet, masterKey } = plane.ports
-  link = new NodeLink(ledger, log, fleet, masterKey.commits, () => ['signed list'])
+  const parts = { log, fleet, key: masterKey.commits, budgets: plane.desk }
+  link = new NodeLink({ ...parts, ledger, lists: () => ['signed list'] })
 })
 afterAll(() => plane[Symbol.asyncDispose]())
 
@@ -53,7 +54,9 @@ describe('what nodes ask', () => {
 
   test('there is no snapshot before the log was read', async () => {
     const { log, fleet, masterKey } = plane.ports
-    const starting = new NodeLink(new Ledger(log, plane.clock), log, fleet, masterKey.commits, () => [])
+    const ledger = new Ledger(log, plane.clock)
+    const parts = { log, fleet, key: masterKey.commits, budgets: plane.desk }
+    const starting = new NodeLink({ ...parts, ledger, lists: () => [] })
     await expect(starting.snapshot()).rejects.toThrow('the log has not been read yet')
   })
 

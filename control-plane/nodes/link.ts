@@ -8,7 +8,9 @@ import type { WireCommit } from '#contracts/commit/commit.ts'
 import { signCommit } from '#contracts/commit/signed.ts'
 import { encodeSnapshot } from '#contracts/commit/snapshot.ts'
 import { secretId, type SecretId } from '#contracts/ids.ts'
+import type { LeaseAnswer, LeaseAsk } from '#contracts/fleet/leases.ts'
 import type { NodeReport } from '#contracts/fleet/report.ts'
+import type { BudgetDesk } from '../budgets/desk.ts'
 import type { Ledger } from '../commands/ledger.ts'
 import type { EventLog } from '../store/event-log.ts'
 import type { Fleet } from './fleet.ts'
@@ -18,27 +20,36 @@ const RECENT = 10_000
 /** Nodes that may wait for the next commit at once. */
 const WAITING_AT_MOST = 1_000
 
+export type NodeLinkPorts = Readonly<{
+  ledger: Ledger
+  log: EventLog
+  fleet: Fleet
+  /** `MasterKey.commits`. */
+  key: Uint8Array
+  /** What providers were seen to serve, signed. */
+  lists: () => readonly string[]
+  budgets: Pick<BudgetDesk, 'ask'>
+}>
+
 export class NodeLink implements ControlLink {
   readonly #ledger: Ledger
   readonly #log: EventLog
   readonly #fleet: Fleet
   readonly #key: Uint8Array
   readonly #lists: () => readonly string[]
+  readonly #budgets: Pick<BudgetDesk, 'ask'>
   readonly #recent: WireCommit[] = []
   readonly #waiting = new Set<() => void>()
   /** The last snapshot made, and the commit it is of: many nodes starting together are served one. */
   #snapshot: Readonly<{ commit: number; text: string }> | null = null
 
-  /**
-   * @param key `MasterKey.commits`.
-   * @param lists what providers were seen to serve, signed.
-   */
-  constructor(ledger: Ledger, log: EventLog, fleet: Fleet, key: Uint8Array, lists: () => readonly string[]) {
+  constructor({ ledger, log, fleet, key, lists, budgets }: NodeLinkPorts) {
     this.#ledger = ledger
     this.#log = log
     this.#fleet = fleet
     this.#key = key
     this.#lists = lists
+    this.#budgets = budgets
     ledger.onCommits((wires) => {
       this.#recent.push(...wires)
       this.#recent.splice(0, this.#recent.length - RECENT)
@@ -79,6 +90,10 @@ export class NodeLink implements ControlLink {
 
   async modelLists(): Promise<readonly string[]> {
     return this.#lists()
+  }
+
+  leases(ask: LeaseAsk): Promise<LeaseAnswer> {
+    return this.#budgets.ask(ask)
   }
 
   #nextCommit(waitMs: number, signal: AbortSignal): Promise<void> {

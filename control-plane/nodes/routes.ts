@@ -4,6 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { ControlLink } from '#contracts/fleet/link.ts'
+import { LeaseAsk } from '#contracts/fleet/leases.ts'
 import { SecretsRequest } from '#contracts/fleet/link.ts'
 import { decodeNodeReport } from '#contracts/fleet/report.ts'
 import { secretId } from '#contracts/ids.ts'
@@ -52,6 +53,16 @@ export function addNodeRoutes(server: FastifyInstance, { link, token }: NodeRout
   server.get('/model-lists', options, async (_request, reply) => ({
     lists: await link.modelLists(signalOf(reply)),
   }))
+  server.post('/leases', options, async (request, reply) => {
+    const ask = LeaseAsk.safeParse(request.body)
+    if (!ask.success) return reply.code(400).send({ error: z.prettifyError(ask.error) })
+    try {
+      return await link.leases(ask.data, signalOf(reply))
+    } catch (error) {
+      // Another control plane may reach the database.
+      return reply.code(503).send({ error: messageOf(error) })
+    }
+  })
   server.post('/report', options, async (request, reply) => {
     const report = decodeNodeReport(JSON.stringify(request.body))
     if (!report.ok) return reply.code(400).send({ error: report.error })

@@ -9,12 +9,14 @@ import * as log from './migrations/0001-log.ts'
 import * as usage from './migrations/0002-usage.ts'
 import * as audit from './migrations/0003-audit.ts'
 import * as weights from './migrations/0004-weights.ts'
+import * as budgets from './migrations/0005-budgets.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-log': log,
   '0002-usage': usage,
   '0003-audit': audit,
   '0004-weights': weights,
+  '0005-budgets': budgets,
 }
 
 /**

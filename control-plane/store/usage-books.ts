@@ -1,7 +1,7 @@
 /**
  * Writes the books: records, once each by their id, and the sums of their days in the same transaction.
  */
-import { sql, type Kysely } from 'kysely'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { ModelPrice } from '#contracts/catalog/facts/known-models.ts'
 import type { PriceSpan } from '#contracts/catalog/price.ts'
 import { encodeRecord, roundedTokens, type UsageRecord } from '#contracts/usage/record.ts'
@@ -136,24 +136,27 @@ export class UsageBooks {
 
   async #insert(entries: readonly Entry[]): Promise<number> {
     const { rows } = await sql<{ added: string }>`
-      with fresh as (
+      with given as materialized (
+        select * from jsonb_to_recordset(${JSON.stringify(entries.map(asRow))}::jsonb) as r (
+          at bigint, id text, key_id text, tags text[], model text, provider text, upstream text, status int,
+          input bigint, output bigint, cache_read bigint, cache_write bigint, cache_write_long bigint,
+          reasoning bigint, input_audio bigint, output_audio bigint, is_estimated boolean,
+          price_input float8, price_output float8, price_read float8, price_write float8, record text,
+          leases text[])),
+      fresh as (
         insert into usage_record (at, id, key_id, tags, model, provider, upstream, status, ${COUNTS},
           is_estimated, cost_nano, record)
         select at, id, key_id, tags, model, provider, upstream, status, ${COUNTS}, is_estimated,
           usage_cost(input, output, cache_read, cache_write, price_input, price_output, price_read, price_write),
           record
-        from jsonb_to_recordset(${JSON.stringify(entries.map(asRow))}::jsonb) as r (
-          at bigint, id text, key_id text, tags text[], model text, provider text, upstream text, status int,
-          input bigint, output bigint, cache_read bigint, cache_write bigint, cache_write_long bigint,
-          reasoning bigint, input_audio bigint, output_audio bigint, is_estimated boolean,
-          price_input float8, price_output float8, price_read float8, price_write float8, record text)
+        from given
         on conflict do nothing
         returning *),
       summed as (
         insert into usage_day (${DAY_COLUMNS})
         select ${DAY_OF}, key_id, tags, model, provider, upstream, ${SUMS} from fresh
         group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6
-        on conflict (day, key_id, tags, model, provider, upstream) do update set ${ADDED})
+        on conflict (day, key_id, tags, model, provider, upstream) do update set ${ADDED})${bookedOn(entries)}
       select count(*) as added from fresh`.execute(this.#database)
     return Number(rows[0]?.added ?? 0)
   }
@@ -197,6 +200,21 @@ export class UsageBooks {
   }
 }
 
+/** Where records name leases they were paid from: what they cost is no longer out on lease. */
+const bookedOn = (entries: readonly Entry[]): RawBuilder<unknown> =>
+  entries.every(({ record }) => record.leases === undefined)
+    ? sql``
+    : sql`,
+      booked as (
+        insert into budget_booked (id, cost_nano, at)
+        select lease, sum(cost_nano), max(fresh.at)
+        from fresh join (select distinct on (at, id) at, id, leases from given) as told using (at, id)
+          cross join lateral unnest(told.leases) as lease
+        where cost_nano is not null
+        group by 1 order by 1
+        on conflict (id) do update set cost_nano = budget_booked.cost_nano + excluded.cost_nano,
+          at = greatest(budget_booked.at, excluded.at))`
+
 export const dayOf = (at: number): number => Math.floor(at / DAY_MS)
 /** As Postgres writes a date. */
 export const dateOf = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10)
@@ -235,5 +253,6 @@ function asRow({ record, tags, price }: Entry): object {
     price_read: price?.cacheRead ?? null,
     price_write: price?.cacheWrite ?? null,
     record: encodeRecord(record),
+    leases: record.leases ?? [],
   }
 }

@@ -41,6 +41,7 @@ export class UsageIngest implements AsyncDisposable {
   #refused = 0
   #tidiedAt = -Infinity
   #isFailing = false
+  #emptiedAt = -Infinity
 
   constructor(ports: IngestPorts) {
     this.#ports = ports
@@ -52,6 +53,11 @@ export class UsageIngest implements AsyncDisposable {
     return { added: this.#added, repeated: this.#repeated, refused: this.#refused }
   }
 
+  /** When nothing more waited on the bus, as far as this process can see; epoch milliseconds. */
+  get emptiedAt(): number {
+    return this.#emptiedAt
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#running
@@ -61,8 +67,10 @@ export class UsageIngest implements AsyncDisposable {
     const { stream, logger } = this.#ports
     while (!this.#stop.signal.aborted) {
       try {
+        const askedAt = this.#ports.clock.now()
         const taken = await stream.take(MESSAGES_AT_ONCE, WAIT_MS)
         await this.#enter(taken)
+        if (taken.length < MESSAGES_AT_ONCE) this.#emptiedAt = askedAt
         await this.#tidy()
         this.#isFailing = false
       } catch (error) {

@@ -39,6 +39,7 @@ function asked(key: Limits | null, model: Limits | null = null, bytes = 400): As
     expiresAt: Infinity,
     scope: null,
     limits: key,
+    budgets: null,
     keepContext: true,
   }
   const strategy = STRATEGIES.balanced

@@ -11,6 +11,7 @@ import type { Result } from '#contracts/result.ts'
 import type { Limited, Limiter, Permit } from '../admission/limiter.ts'
 import { readCredential, type Authenticator } from '../admission/principal.ts'
 import { endpointRefusal, withinScope } from '../admission/scope.ts'
+import type { Admission, Budgets } from '../budgets/budgets.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { Notes } from '../notes/notes.ts'
 import { diceOf } from '#contracts/routing/dice.ts'
@@ -36,6 +37,7 @@ export type InferencePorts = Readonly<{
   holder: SnapshotHolder
   authenticator: Authenticator
   limiter: Limiter
+  budgets: Budgets
   /** Null: nothing that is said is kept. */
   context: Readonly<{ store: ContextStore; recorder: ContextRecorder }> | null
   health: Health
@@ -174,10 +176,8 @@ async function serve(
   ports.context?.recorder.watch(reply, { ...said, conversation: call.conversation })
   const about = { reply, requestId, snapshot, principal: principal.value, account }
   const asked = { ...about, inquiry: inquiry.value, route, owned, bytes: body.value.length }
-  const admission = ports.limiter.admit({ id: requestId, ...asked })
-  return admission === null
-    ? proceed(ports, { ...asked, permit: null, limits: [] }, headers)
-    : enter(ports, call.tongue, asked, headers, await admission)
+  const paid = ports.budgets.admit({ ...asked, endpoint: call.endpoint, body: body.value, at: account.at })
+  return paid === null ? letIn(ports, call, asked, headers) : pay(ports, call, asked, headers, await paid)
 }
 
 function identify(
@@ -187,6 +187,36 @@ function identify(
 ): Result<Principal, Problem> {
   const credential = readCredential(request)
   return credential.ok ? authenticator.authenticate(snapshot, credential.value, clock.now()) : credential
+}
+
+/** Serves what its budgets can pay, and tells them what it cost. */
+async function pay(
+  ports: InferencePorts,
+  call: Call,
+  asked: Asked,
+  headers: IncomingHttpHeaders,
+  paid: Admission,
+): Promise<Problem | null> {
+  if (!paid.ok) return paid.error
+  const { route, leases, settle } = paid.value
+  asked.account.paidBy(leases)
+  try {
+    return await letIn(ports, call, { ...asked, route }, headers)
+  } finally {
+    settle(asked.account.used)
+  }
+}
+
+async function letIn(
+  ports: InferencePorts,
+  call: Call,
+  asked: Asked,
+  headers: IncomingHttpHeaders,
+): Promise<Problem | null> {
+  const admission = ports.limiter.admit({ id: asked.requestId, ...asked })
+  return admission === null
+    ? proceed(ports, { ...asked, permit: null, limits: [] }, headers)
+    : enter(ports, call.tongue, asked, headers, await admission)
 }
 
 /** Serves what was let in and counts what it cost; tells what was not when to come back. */

@@ -373,6 +373,7 @@ describe('client keys', () => {
       expiresAt: Infinity,
       scope: null,
       limits: null,
+      budgets: null,
       keepContext: true,
     })
     expect(principal('key_2')).toBeUndefined()

@@ -72,11 +72,16 @@ export function compileSnapshot(input: CompileInput): RoutingSnapshot {
     digest: input.digest,
     routes,
     providers,
-    keys: previous?.source.keys === catalog.keys ? previous.keys : compileKeys(catalog.keys.values()),
+    keys: haveSameKeys(previous, catalog)
+      ? previous.keys
+      : compileKeys(catalog.keys.values(), catalog.budgets.values()),
     models: isSame ? previous.models : modelList(routes, providers, previous?.models ?? null),
     nacks,
   }
 }
+
+const haveSameKeys = (previous: RoutingSnapshot | null, now: Catalog): previous is RoutingSnapshot =>
+  previous !== null && previous.source.keys === now.keys && previous.source.budgets === now.budgets
 
 const areSame = (
   before: ReadonlyMap<ProviderId, CompiledProvider>,

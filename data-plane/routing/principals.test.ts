@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ClientKey, KeyScopes } from '#contracts/catalog/client-key.ts'
-import { keyId } from '#contracts/ids.ts'
+import type { Budget, BudgetSubject } from '#contracts/catalog/money/budget.ts'
+import { budgetId, keyId } from '#contracts/ids.ts'
 import { allowsModel, compileKeys } from './principals.ts'
 
 const key = (more: Partial<ClientKey> = {}): ClientKey => ({
@@ -18,7 +19,18 @@ const key = (more: Partial<ClientKey> = {}): ClientKey => ({
   changedAt: 1,
   ...more,
 })
-const compiled = (more: Partial<ClientKey> = {}, digest = 'd') => compileKeys([key(more)]).get(digest)
+const compiled = (more: Partial<ClientKey> = {}, digest = 'd') => compileKeys([key(more)], []).get(digest)
+
+const budget = (id: string, subject: BudgetSubject): Budget => ({
+  id: budgetId(id),
+  version: 1,
+  origin: 'api',
+  subject,
+  period: 'day',
+  terms: { amount: 1, warnAt: 0.8, whenSpent: 402, onUnreachable: 'allow', unpriced: 'refuse' },
+  createdAt: 3,
+  changedAt: 3,
+})
 
 function allows(scopes: KeyScopes, name: string): boolean {
   const scope = compiled({ scopes })?.scope ?? null
@@ -29,6 +41,31 @@ describe('a compiled key', () => {
   test('has no scope and no limits to look at when it has none', () => {
     expect(compiled()).toMatchObject({ scope: null, limits: null, keepContext: true })
     expect(compiled({ scopes: {}, limits: {} })).toMatchObject({ scope: null, limits: null })
+  })
+
+  test('is paid from its own budgets and those of its tags, and from no others', () => {
+    const budgets = [
+      budget('own', { key: 'key_1' }),
+      budget('other', { key: 'key_2' }),
+      budget('red', { tag: 'red' }),
+      budget('blue', { tag: 'blue' }),
+      budget('all', { tag: 'red' }),
+    ]
+    const payers = (more: Partial<ClientKey>): readonly string[] | undefined =>
+      compileKeys([key(more)], budgets)
+        .get('d')
+        ?.budgets?.map(({ account }) => account)
+    expect(payers({ tags: ['red', 'green'] })).toEqual(['own@3', 'red@3', 'all@3'])
+    expect(payers({})).toEqual(['own@3'])
+    expect(payers({ id: keyId('key_3') })).toBeUndefined()
+    expect(compileKeys([key()], budgets).get('d')?.budgets?.[0]).toEqual({
+      account: 'own@3',
+      period: 'day',
+      isOwn: true,
+      whenSpent: 402,
+      onUnreachable: 'allow',
+      unpriced: 'refuse',
+    })
   })
 
   test('has the same terms under the digest before its last rotation, until the overlap ends', () => {

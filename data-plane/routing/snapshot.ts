@@ -4,6 +4,7 @@
  * Pure data. `compile.ts` makes one per change of the catalog and the node swaps a single reference; a
  * request keeps the snapshot it began with.
  */
+import type { BudgetPeriod, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import type { Capabilities } from '#contracts/catalog/capability.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
@@ -104,9 +105,21 @@ export type Principal = Readonly<{
   scope: Scope | null
   /** Null: none. */
   limits: Limits | null
+  /** What its requests are paid from; null: nothing holds it. */
+  budgets: readonly CompiledBudget[] | null
   /** May what is said in named sessions be kept, to be looked at? */
   keepContext: boolean
 }>
+
+/** As much of a budget as a node needs: how much there is of it, the leases say. */
+export type CompiledBudget = Readonly<{
+  /** `accountOf` it. */
+  account: string
+  period: BudgetPeriod
+  /** Of the key itself; false: of one of its tags. */
+  isOwn: boolean
+}> &
+  Pick<BudgetTerms, 'whenSpent' | 'onUnreachable' | 'unpriced'>
 
 /** What a key may be used for. Null members: anything. */
 export type Scope = Readonly<{

@@ -5,6 +5,7 @@
  * nobody could be billed for them, and anybody could write them.
  */
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
+import type { ProviderId } from '#contracts/ids.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
@@ -17,7 +18,7 @@ import {
   type RecordedCandidate,
   type UsageRecord,
 } from '#contracts/usage/record.ts'
-import { NO_TOKENS } from '#contracts/usage/tokens.ts'
+import { NO_TOKENS, type Tokens } from '#contracts/usage/tokens.ts'
 import type { TableInForce } from '#contracts/weights/table.ts'
 import { glanceRequest } from '../dialects/native/meter.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
@@ -40,7 +41,8 @@ const cut = (text: string): string => text.slice(0, NAME_LENGTH).toWellFormed()
 
 export class Account {
   readonly id: string
-  readonly #at: number
+  /** When it arrived, in epoch milliseconds. */
+  readonly at: number
   readonly #startedAt: number
   #caller: Caller | null = null
   #asked: Readonly<{ model: string; stream: boolean }> = { model: '', stream: false }
@@ -57,11 +59,12 @@ export class Account {
   #underWay: RecordedAttempt | null = null
   #last: AttemptRecord | null = null
   #spent: Spent | null = null
+  #leases: readonly string[] = []
 
   /** @param at epoch milliseconds. @param startedAt monotonic milliseconds. */
   constructor(id: string, at: number, startedAt: number) {
     this.id = id
-    this.#at = at
+    this.at = at
     this.#startedAt = startedAt
   }
 
@@ -156,18 +159,31 @@ export class Account {
     }
   }
 
+  /** @param leases of the budgets it is paid from. */
+  paidBy(leases: readonly string[]): void {
+    this.#leases = leases
+  }
+
+  /** Who answered, and what that used up, as the record will say; null: nobody. */
+  get used(): Readonly<{ provider: ProviderId; upstream: string; tokens: Tokens }> | null {
+    const last = this.#last
+    if (last === null || (last.outcome !== 'success' && last.spent === null)) return null
+    const { provider, model } = last.deployment
+    return { provider, upstream: cut(model), tokens: this.#spent?.tokens ?? NO_TOKENS }
+  }
+
   /** @param status told to the client; 499: it had left. @returns null when there is nobody to name. */
   close(status: number, now: number): RequestRecord | null {
     if (this.#caller === null) return null
     const last = this.#last
-    const isAnswered = last !== null && (last.outcome === 'success' || last.spent !== null)
+    const { used } = this
     return {
       ...this.#known(this.#caller),
       status,
       totalMs: rounded(now - this.#startedAt),
       attempts: this.#attempts,
-      provider: isAnswered ? last.deployment.provider : '',
-      upstream: isAnswered ? cut(last.deployment.model) : '',
+      provider: used?.provider ?? '',
+      upstream: used?.upstream ?? '',
       tokens: this.#spent?.tokens ?? NO_TOKENS,
       isEstimated: this.#spent?.isEstimated ?? false,
       weights: this.#choices[0]?.table?.seq ?? 0,
@@ -185,7 +201,7 @@ export class Account {
     return {
       v: 1 as const,
       id: this.id,
-      at: this.#at,
+      at: this.at,
       key,
       endpoint,
       asked: cut(this.#asked.model),
@@ -194,6 +210,7 @@ export class Account {
       stream: this.#asked.stream,
       commit,
       seed: this.#seed,
+      ...(this.#leases.length === 0 ? {} : { leases: [...this.#leases] }),
     }
   }
 }

@@ -53,12 +53,16 @@ export class Spool implements AsyncDisposable {
   #published = 0
   #recovered = 0
   #lastProblem = ''
+  /** Segments up to this one are of earlier processes; Infinity: nobody could look. */
+  readonly #earlier: number
 
   /** Reads what an earlier process left. Never throws: without a disk records are held in memory. */
   constructor(ports: SpoolPorts) {
     this.#ports = ports
     this.#journal = new Journal(ports.folder)
-    this.#attempt('cannot read the usage spool', () => this.#load())
+    const isRead = this.#attempt('cannot read the usage spool', () => this.#load())
+    const last = this.#journal.segments.at(-1)
+    this.#earlier = !isRead ? Infinity : last === undefined ? 0 : numberOf(last.name)
     this.#timer = setInterval(() => void this.flush(), ROUND_MS).unref()
   }
 
@@ -91,6 +95,12 @@ export class Spool implements AsyncDisposable {
       0,
     )
     return onDisk + this.#held.length
+  }
+
+  /** Has everything that earlier processes left here been published? */
+  get isDrained(): boolean {
+    if (this.#earlier === Infinity) return false
+    return !this.#journal.segments.some((one) => numberOf(one.name) <= this.#earlier && !isSent(one))
   }
 
   /** Records lost because there was no room for them, since the start. */
@@ -136,6 +146,8 @@ export class Spool implements AsyncDisposable {
     for (const line of left.values()) this.#hold(line)
     this.#recovered = left.size
     this.#write()
+    // What was left is told apart from what this process adds.
+    this.#journal.close()
     for (const segment of this.#journal.segments.filter(isSent)) this.#remove(segment)
     this.#bound()
   }
@@ -280,4 +292,5 @@ export class Spool implements AsyncDisposable {
   }
 }
 
+const numberOf = (name: string): number => Number(name.slice(0, 10))
 const isSent = ({ bytes, sentBytes }: Segment): boolean => sentBytes >= bytes

@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import {
+  budgetId,
   credentialId,
   keyId,
   modelName,
@@ -71,6 +72,18 @@ const termShape = {
 }
 const terms = fc.record(termShape)
 
+const budget = fc.constantFrom('team', 'team', '__proto__').map(budgetId)
+const subject = fc.constantFrom({ key: 'key_1' }, { key: 'key_2' }, { tag: 'one' })
+const period = fc.constantFrom('day', 'month', 'total')
+const budgetTermShape = {
+  amount: fc.constantFrom(1, 2.5),
+  warnAt: fc.constantFrom(0.8, 1),
+  whenSpent: fc.constantFrom(402, 429),
+  onUnreachable: fc.constantFrom('refuse', 'allow'),
+  unpriced: fc.constantFrom('refuse', 'allow'),
+}
+const budgetTerms = fc.record(budgetTermShape)
+
 /** Everything but `expectedVersion`, which depends on the catalog. */
 type Versionless<One> = One extends { expectedVersion: number } ? Omit<One, 'expectedVersion'> : One
 type Wish = Versionless<Command>
@@ -127,6 +140,9 @@ const wishes = {
   SuspendKey: { id: key },
   ResumeKey: { id: key },
   RevokeKey: { id: key },
+  CreateBudget: { id: budget, subject, period, terms: budgetTerms },
+  SetBudgetTerms: { id: budget, terms: fc.record(budgetTermShape, { requiredKeys: [] }) },
+  RemoveBudget: { id: budget },
 } satisfies Record<Command['type'], Readonly<Record<string, fc.Arbitrary<unknown>>>>
 
 export const COMMAND_TYPES = Object.keys(wishes)
@@ -141,7 +157,7 @@ export const anyCommand: fc.Arbitrary<AnyCommand> = fc
     fc.oneof(
       ...Object.entries(wishes).map(([type, fields]) => ({
         // What others need to be there comes more often.
-        weight: /^(Register|CreateM|Issue)/.test(type) ? 6 : 2,
+        weight: /^(Register|Create[MB]|Issue)/.test(type) ? 6 : 2,
         arbitrary: wish(type, fields),
       })),
     ),

@@ -5,6 +5,8 @@
 import * as fc from 'fast-check'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import {
+  budgetId,
+  budgetStream,
   clientKeyStream,
   keyId,
   modelName,
@@ -17,6 +19,8 @@ import {
 const PROVIDERS = ['openai', 'azure-eu', 'constructor'].map(providerId)
 const MODELS = ['fast', 'vendor/large-1', '__proto__'].map(modelName)
 const KEYS = ['key_1', 'key_2'].map(keyId)
+
+const BUDGETS = ['team', '__proto__'].map(budgetId)
 
 const provider = fc.constantFrom(...PROVIDERS)
 const model = fc.constantFrom(...MODELS)
@@ -114,6 +118,16 @@ const scopes = fc.record(
   some,
 )
 
+const subject = fc.constantFrom({ key: 'key_1' }, { tag: 'a' })
+const period = fc.constantFrom('day', 'week', 'month', 'total')
+const budgetTerms = fc.record({
+  amount: positive,
+  warnAt: fc.double({ min: 0.01, max: 1, noNaN: true }),
+  whenSpent: fc.constantFrom(402, 429),
+  onUnreachable: fc.constantFrom('refuse', 'allow'),
+  unpriced: fc.constantFrom('refuse', 'allow'),
+})
+
 /** Type → body. A missing type does not compile. */
 const bodies = {
   GenesisCreated: fc.record({ logId: label, keyCheck: label }),
@@ -170,11 +184,15 @@ const bodies = {
   ClientKeySuspended: fc.record({ undeclared: fc.constant(true) }, some),
   ClientKeyResumed: fc.constant({}),
   ClientKeyRevoked: fc.constant({}),
+  BudgetCreated: fc.record({ origin, subject, period, terms: budgetTerms }),
+  BudgetTermsSet: fc.record({ terms: budgetTerms }),
+  BudgetRemoved: fc.constant({}),
 } satisfies Record<CatalogEvent['type'], fc.Arbitrary<unknown>>
 
 const streamsOf = (type: string): fc.Arbitrary<CatalogEvent['stream']> => {
   if (type.startsWith('Provider') || type.startsWith('Credential')) return provider.map(providerStream)
   if (type.startsWith('ClientKey')) return fc.constantFrom(...KEYS).map(clientKeyStream)
+  if (type.startsWith('Budget')) return fc.constantFrom(...BUDGETS).map(budgetStream)
   return type === 'GenesisCreated' || type === 'EpochAdvanced'
     ? fc.constant(SYSTEM_STREAM)
     : model.map(modelStream)

@@ -7,6 +7,7 @@ import { EventLog } from '#control-plane/store/event-log.ts'
 import { migrate } from '#control-plane/store/migrate.ts'
 import { FaultProxy } from '../faults/proxy.ts'
 import { freshDatabase, startPostgres } from '../services/services.ts'
+import { budgetLeasesContract } from './budget-leases.ts'
 import { eventLogContract, input, readAll, type LogHost } from './event-log.ts'
 import { logViewsContract } from './log-views.ts'
 import { usageBooksContract } from './usage-books.ts'
@@ -41,6 +42,7 @@ for (const [name, start] of [
   eventLogContract(name, start)
   logViewsContract(name, start)
   usageBooksContract(name, start)
+  budgetLeasesContract(name, start)
 }
 
 describe('the log on a server that fails', () => {

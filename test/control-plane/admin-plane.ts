@@ -19,8 +19,10 @@ import { adminRouter } from '#control-plane/admin/router.ts'
 import { createCallerFactory } from '#control-plane/admin/trpc.ts'
 import { History } from '#control-plane/audit/history.ts'
 import { Signer } from '#control-plane/audit/signer.ts'
+import { BudgetDesk } from '#control-plane/budgets/desk.ts'
 import { Ledger } from '#control-plane/commands/ledger.ts'
 import { Fleet } from '#control-plane/nodes/fleet.ts'
+import { BudgetLeases } from '#control-plane/store/budget-leases.ts'
 import { CallRecorder } from '#control-plane/store/calls.ts'
 import { openDatabase, POOL_LIMITS } from '#control-plane/store/database.ts'
 import { EventLog } from '#control-plane/store/event-log.ts'
@@ -45,6 +47,9 @@ export type AdminPlane = AsyncDisposable &
     clock: ManualClock
     database: Kysely<Database>
     api: AdminApi
+    desk: BudgetDesk
+    /** The way into the books was empty at this time, in epoch milliseconds. */
+    emptiedUntil(at: number): void
     /** Everything the process logged, as text. */
     logged: readonly string[]
     /** Ends the database's connections: from now on it is away. */
@@ -71,6 +76,16 @@ export async function openAdminPlane(): Promise<AdminPlane> {
   const past = new Past(database)
   const signer = new Signer(masterKey.audit)
   const logger = collector(logged)
+  const fleet = new Fleet(ledger, clock)
+  const desk = new BudgetDesk({
+    leases: new BudgetLeases(database),
+    catalog: () => ledger.catalog,
+    catchUp: () => ledger.catchUp(),
+    nodes: () => fleet.live,
+    emptiedAt: () => plane.emptiedAt,
+    clock,
+  })
+  const plane = { emptiedAt: -Infinity }
   const ports: AdminPorts = {
     ledger,
     log,
@@ -78,13 +93,14 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     past,
     history: new History({ past, signer, head: () => ledger.catalog, logger }),
     signer,
-    fleet: new Fleet(ledger, clock),
+    fleet,
     discovery: silentDiscovery,
     weights: { of: () => null, current: () => null },
     weightTables: new WeightTables(database),
     calls,
     usage: new UsageReport(database),
     books: new UsageBooks(database),
+    budgets: desk,
     masterKey,
     clock,
     logger,
@@ -98,6 +114,8 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     clock,
     database,
     api: adminApi(ports),
+    desk,
+    emptiedUntil: (at) => void (plane.emptiedAt = at),
     logged,
     loseDatabase: async () => {
       isLost = true

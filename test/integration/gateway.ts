@@ -4,7 +4,8 @@
  */
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { ProviderDefinitionInput } from '#contracts/catalog/provider.ts'
-import { clientKeyStream, keyId, modelName, modelStream } from '#contracts/ids.ts'
+import type { ControlLink } from '#contracts/fleet/link.ts'
+import { clientKeyStream, keyId, modelName, modelStream, nodeId } from '#contracts/ids.ts'
 import { systemClock, type Clock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
@@ -15,6 +16,7 @@ import { Limiter } from '#data-plane/admission/limiter.ts'
 import { Authenticator } from '#data-plane/admission/principal.ts'
 import { ContextRecorder } from '#data-plane/api/context.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
+import { Budgets } from '#data-plane/budgets/budgets.ts'
 import { createSealer } from '#data-plane/carriers/sealer.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
 import type { Notes } from '#data-plane/notes/notes.ts'
@@ -65,6 +67,8 @@ export type GatewayOptions = Readonly<{
   notes?: Notes
   limits?: LimitCounters
   context?: ContextStore
+  /** Who gives money of budgets; absent: nobody answers. */
+  leases?: ControlLink['leases']
   /** Of the fleet this one is of. */
   nodes?: number
   clock?: Clock
@@ -82,6 +86,7 @@ export class Gateway implements AsyncDisposable {
   health: Health
   readonly holder = new SnapshotHolder()
   readonly limiter: Limiter
+  readonly budgets: Budgets
   /** Attempts in the order they ended. */
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
@@ -122,11 +127,15 @@ export class Gateway implements AsyncDisposable {
     const sealer = createSealer(SEALING_KEY)
     const store = options.context ?? this.#stack.use(new MemoryContextStore(CONTEXT))
     this.limiter = this.#stack.use(new Limiter({ counters, clock, nodes: () => options.nodes ?? 1 }))
+    const link = { leases: options.leases ?? (() => Promise.reject(new Error('nobody there'))) }
+    const node = nodeId('node-1')
+    this.budgets = this.#stack.use(new Budgets({ link, node, boot: 'boot-1', isDrained: () => false, clock }))
     let seed = 0
     this.server = buildServer({
       holder: this.holder,
       authenticator: new Authenticator(PEPPER),
       limiter: this.limiter,
+      budgets: this.budgets,
       get health() {
         return present()
       },

@@ -15,6 +15,7 @@ import { deriveKeys } from '#contracts/security/master-key.ts'
 import { signCommit } from '#contracts/commit/signed.ts'
 import { encodeSnapshot, type CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import { COMMITS_PER_ANSWER, type ControlLink, type Head } from '#contracts/fleet/link.ts'
+import { LEASE_TTL_MS, type LeaseAnswer, type LeaseAsk } from '#contracts/fleet/leases.ts'
 import type { NodeReport } from '#contracts/fleet/report.ts'
 import {
   clientKeyStream,
@@ -145,7 +146,7 @@ export class TestLink implements ControlLink {
   readonly reports: NodeReport[] = []
   /** Signed lists of what providers serve. */
   lists: readonly string[] = []
-  readonly asked = { snapshot: 0, commits: 0, secrets: 0, report: 0, modelLists: 0 }
+  readonly asked = { snapshot: 0, commits: 0, secrets: 0, report: 0, modelLists: 0, leases: 0 }
   /** Nobody answers; `hanging`: not even with an error. */
   down = false
   hanging = false
@@ -189,6 +190,19 @@ export class TestLink implements ControlLink {
   async modelLists(signal: AbortSignal): Promise<readonly string[]> {
     await this.#answer('modelLists', signal)
     return this.lists
+  }
+
+  /** Whatever is asked for is granted. */
+  async leases({ holdings }: LeaseAsk, signal: AbortSignal): Promise<LeaseAnswer> {
+    await this.#answer('leases', signal)
+    const left = { free: Number.MAX_SAFE_INTEGER, elsewhere: 0 }
+    const grants = holdings.map(({ account, start, ceiling: granted }) => ({
+      account,
+      start,
+      granted,
+      ...left,
+    }))
+    return { ttlMs: LEASE_TTL_MS, grants }
   }
 
   async #answer(call: keyof ControlLink, signal: AbortSignal): Promise<void> {
