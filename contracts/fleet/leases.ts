@@ -23,7 +23,9 @@ const Holding = z.strictObject({
   start: z.int().nonnegative(),
   /** What requests that are over cost: a fact, also where it is more than was granted. */
   spent: nano,
-  /** What all requests that wait now would need. Never more than `ceiling`. */
+  /** What the smallest request that waits now would need, and what all of them would: less than the former is of no use. */
+  least: nano,
+  /** Never more than `ceiling`. */
   need: nano,
   ceiling: nano,
 })

@@ -41,6 +41,7 @@ describe('budgets', () => {
       account: accountOf(budget),
       start: periodAt('day', at).start,
       spent: 0,
+      least: 0,
       need: 500_000_000,
     }
     const ask = {

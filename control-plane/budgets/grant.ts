@@ -77,6 +77,7 @@ export function decideGrant(
   const held = Math.max(Math.min(before, ask.ceiling), ask.spent)
   const most = Math.max(ask.need - held, Math.floor(free(held) / (2 * Math.max(1, nodes))))
   const more = Math.max(0, Math.min(ask.ceiling - held, most, free(held)))
-  const granted = held + more
+  // What no request fits in is left to others.
+  const granted = held + more < ask.least ? held : held + more
   return { granted, free: free(granted), elsewhere }
 }

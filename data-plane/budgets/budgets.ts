@@ -199,7 +199,7 @@ export class Budgets implements AsyncDisposable {
   ): Promise<Admission> {
     const begunAt = this.#now()
     this.#waited += 1
-    for (const { purse } of claims) purse.waiting += estimate
+    for (const { purse } of claims) purse.waiting.push(estimate)
     try {
       for (;;) {
         this.#ring()
@@ -211,7 +211,7 @@ export class Budgets implements AsyncDisposable {
         return judged.ok ? ok(this.#pay(judged.value, estimate, payable, route)) : judged
       }
     } finally {
-      for (const { purse } of claims) purse.waiting -= estimate
+      for (const { purse } of claims) purse.waiting.splice(purse.waiting.indexOf(estimate), 1)
     }
   }
 
@@ -254,9 +254,9 @@ export class Budgets implements AsyncDisposable {
     while (this.#isRung && !this.#isStopped) {
       this.#isRung = false
       const now = this.#now()
-      const due = [...this.#purses.values()].filter((purse) => purse.waiting > 0 || isDue(purse, now))
+      const due = [...this.#purses.values()].filter((purse) => purse.waiting.length > 0 || isDue(purse, now))
       // Who waits comes first.
-      due.sort((one, other) => Number(other.waiting > 0) - Number(one.waiting > 0))
+      due.sort((one, other) => Number(other.waiting.length > 0) - Number(one.waiting.length > 0))
       if (due.length > 0 || !this.#isDrainTold) await this.#ask(due.slice(0, LEASES_PER_ASK))
       if (this.#isRung) await new Promise((resolve) => setTimeout(resolve, GAP_MS))
     }
@@ -356,7 +356,7 @@ const PERIOD: Readonly<Record<CompiledBudget['period'], string>> = {
 
 /** Long over, and nothing held: its records name it by what is in them. */
 const isForgotten = ({ end, granted, spent, reserved, waiting }: Purse, now: number): boolean =>
-  end !== null && now > end + 3_600_000 && granted <= spent && reserved === 0 && waiting === 0
+  end !== null && now > end + 3_600_000 && granted <= spent && reserved === 0 && waiting.length === 0
 
 /** Those candidates whose price is known, and the prices. */
 function pricesOf(

@@ -18,8 +18,8 @@ export type Purse = {
   spent: number
   /** What requests under way may cost. */
   reserved: number
-  /** What requests that wait for more would reserve. */
-  waiting: number
+  /** What each request that waits for more would reserve. */
+  readonly waiting: number[]
   /** No request may be begun on it from then on. */
   usableUntil: number
   /** The last reservation, and when it was made. */
@@ -52,7 +52,7 @@ export const newPurse = (account: string, start: number, end: number | null): Pu
   granted: 0,
   spent: 0,
   reserved: 0,
-  waiting: 0,
+  waiting: [],
   usableUntil: -Infinity,
   last: 0,
   usedAt: -Infinity,
@@ -105,11 +105,13 @@ export function isDue(purse: Purse, now: number): boolean {
 /** What to ask for. From now on the purse holds itself to it. */
 export function ask(purse: Purse, now: number): Holding {
   const { account, start, spent, reserved, waiting } = purse
-  const need = spent + reserved + waiting
+  const used = spent + reserved
+  const need = used + waiting.reduce((sum, one) => sum + one, 0)
+  const least = waiting.length === 0 ? 0 : used + Math.min(...waiting)
   const ceiling = need + ahead(purse, now)
   purse.granted = Math.min(purse.granted, ceiling)
   purse.askedAt = now
-  return { account, start, spent, need, ceiling }
+  return { account, start, spent, least, need, ceiling }
 }
 
 /** @param sentAt when it was asked: the lease runs from then, as far as this side knows. */

@@ -77,7 +77,14 @@ export function budgetLeasesContract(name: string, start: () => Promise<LogHost>
       { boot = `${node}-1`, isDrained = false, of = KEY, by = 0, at = (seq += 1) } = {},
     ): Promise<Grant | undefined> {
       const { ceiling = 0, spent = 0, need = Math.min(ceiling, spent) } = holding
-      const asked = { account: accountOf(of), start: START, spent, need, ceiling }
+      const asked = {
+        account: accountOf(of),
+        start: START,
+        spent,
+        least: Math.min(need, holding.least ?? 0),
+        need,
+        ceiling,
+      }
       const answer = await desks[by]?.ask({ node, boot, seq: at, isDrained, holdings: [asked] })
       return answer?.grants[0]
     }
@@ -102,6 +109,13 @@ export function budgetLeasesContract(name: string, start: () => Promise<LogHost>
         free: 1_000_000,
         elsewhere: 5_000_000,
       })
+    })
+
+    test('are not given where nothing fits in what is left', async () => {
+      await ask('a', { ceiling: 9_000_000, need: 9_000_000 })
+      const wanted = { ceiling: 3_000_000, need: 3_000_000 }
+      expect(await ask('b', { ...wanted, least: 1_000_001 })).toMatchObject({ granted: 0, free: 1_000_000 })
+      expect(await ask('b', { ...wanted, least: 1_000_000 })).toMatchObject({ granted: 1_000_000, free: 0 })
     })
 
     test('turn into spending as records come into the books, once', async () => {

@@ -43,10 +43,10 @@ class World {
     if (!node.isUp) return
     if (!fits(node.purse, estimate, this.now)) {
       // As a request that waits: its need is asked for.
-      node.purse.waiting = estimate
+      node.purse.waiting.splice(0, 1, estimate)
       return
     }
-    node.purse.waiting = 0
+    node.purse.waiting.length = 0
     reserve(node.purse, estimate, this.now)
     node.running.push({ estimate, lease: leaseId(ACCOUNT, 0, `${at}-${node.boot}`) })
   }
@@ -54,7 +54,7 @@ class World {
   /** As it goes when nothing goes wrong: what is missing is asked for, and comes. */
   serve(at: number, estimate: number): void {
     this.begin(at, estimate)
-    if (this.#node(at).purse.waiting === 0) return
+    if (this.#node(at).purse.waiting.length === 0) return
     this.ask(at)
     if (this.questions.length > 0) this.grant(this.questions.length - 1, false)
     if (this.answers.length > 0) this.answer(this.answers.length - 1, false)
@@ -348,7 +348,7 @@ describe('budgets over a fleet', () => {
         const moment = { now: world.now, emptiedAt: world.emptiedAt }
         const leased = leasedOf([...world.leases.values()], moment)
         // Idle nodes hold nothing beyond what their last request waits for.
-        const waiting = world.nodes.reduce((sum, { purse }) => sum + purse.waiting, 0)
+        const waiting = world.nodes.reduce((sum, { purse }) => sum + (purse.waiting[0] ?? 0), 0)
         expect(leased).toBeLessThanOrEqual(waiting)
       }),
       { numRuns: 200 },
