@@ -9,7 +9,7 @@
  * last request that was let in was sent; and that none is let in that was sent after `fleet.wait` had returned.
  */
 import { loadavg } from 'node:os'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { CLIENT_KEY, Cluster } from '../../cluster/cluster.ts'
 import { FakeProvider } from '../../fakes/provider.ts'
 import { ask, Traffic } from './traffic.ts'

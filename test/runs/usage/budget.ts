@@ -11,7 +11,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dollarsOf, nanoOf } from '#contracts/catalog/money/budget.ts'
-import { diceOf } from '#data-plane/routing/dice.ts'
+import { diceOf } from '#contracts/routing/dice.ts'
 import { Cluster } from '../../cluster/cluster.ts'
 import { FakeProvider } from '../../fakes/provider.ts'
 import { oneOf, wholeBetween } from '../../faults/dice.ts'
