@@ -233,11 +233,10 @@ type RelayParts = Readonly<{ bus: Bus; ledger: Ledger; log: EventLog; key: Uint8
 function startRelay({ bus, ledger, log, key, logger }: RelayParts): Relay {
   const relay = new Relay({
     stream: bus.commits,
-    head: () => ({
-      commit: ledger.catalog.commit,
-      epoch: ledger.catalog.epoch,
-      chain: ledger.snapshot.chain,
-    }),
+    head: () => {
+      const { catalog, chain } = ledger.snapshot
+      return ledger.stop === null ? { commit: catalog.commit, epoch: catalog.epoch, chain } : null
+    },
     read: async (after, limit) => (await log.read(after, limit)).map(({ wire }) => wire),
     key,
     logger,

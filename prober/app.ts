@@ -57,7 +57,8 @@ export async function startProber(config: ProberConfig, ports: ProberPorts): Pro
   return { port: server.port, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-class Prober implements AsyncDisposable {
+/** Without its listener. */
+export class Prober implements AsyncDisposable {
   readonly readiness = (): Readiness => this.#readiness()
   readonly metrics
   readonly #config: ProberConfig

@@ -16,6 +16,7 @@ import {
 } from '@nats-io/jetstream'
 import { nanos, type NatsConnection } from '@nats-io/transport-node'
 import { BusUnavailable, type CommitStream, type StreamRange, type Unsubscribe } from './bus.ts'
+import { readAck, readRange } from './stream-answers.ts'
 import type { Subjects } from './subjects.ts'
 
 /** For one answer of the broker, in milliseconds. Its first answer after a restart can be slow. */
@@ -72,8 +73,7 @@ export class NatsCommits implements CommitStream {
     return this.#ask(async (manager) => {
       const info = await this.#info(manager, epoch)
       if (info === null) return null
-      const { first_seq: first, last_seq: last, messages } = info.state
-      return messages === 0 ? { first: last + 1, last } : { first, last }
+      return readRange(info.state)
     })
   }
 
@@ -85,8 +85,7 @@ export class NatsCommits implements CommitStream {
         timeout: ANSWER_MS,
         expect: { streamName: this.#subjects.commitStream(epoch), lastSequence: commit - 1 },
       })
-      // An acknowledgement with another number acknowledges something else.
-      return ack.seq === commit && !ack.duplicate ? 'stored' : 'conflict'
+      return readAck(ack, commit)
     } catch (error) {
       // Nobody listens on the subject: there is no such stream. (The class itself is not exported.)
       if (error instanceof Error && error.name === 'JetStreamNotEnabled') return 'conflict'

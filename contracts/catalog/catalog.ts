@@ -24,6 +24,8 @@ export type Catalog = Readonly<{
   /** Generation of the commit stream on the bus. */
   epoch: number
   genesis: Readonly<{ logId: string; keyCheck: string }> | null
+  /** The fold version that whoever follows must have at least; 0: any. Never goes down. */
+  floor: number
   providers: ReadonlyMap<ProviderId, Provider>
   models: ReadonlyMap<ModelName, LogicalModel>
   keys: ReadonlyMap<KeyId, ClientKey>
@@ -37,6 +39,7 @@ export const EMPTY_CATALOG: Catalog = {
   commit: 0,
   epoch: 1,
   genesis: null,
+  floor: 0,
   providers: new Map(),
   models: new Map(),
   keys: new Map(),

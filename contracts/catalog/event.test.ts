@@ -62,6 +62,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   'RouteTargetsSet.v1.json': '5652c5ed0e3988a5',
   'RouteWeightsSet.v1.json': '48f9ec6206a2df9e',
   'RoutingStrategySet.v1.json': '75727b63a1fe819a',
+  'SchemaFloorRaised.v1.json': '439a58992dd2b316',
   'UpstreamPricesSet.v1.json': 'c67370fdef4aaeec',
 }
 
@@ -140,7 +141,12 @@ describe('the golden files', () => {
     else if (kind === 'model') expect(after.models).not.toEqual(before.models)
     else if (kind === 'budget') expect(after.budgets).not.toEqual(before.budgets)
     else if (kind === 'clientkey') expect(after.keys).not.toEqual(before.keys)
-    else expect([after.genesis, after.epoch]).not.toEqual([before.genesis, before.epoch])
+    else
+      expect([after.genesis, after.epoch, after.floor]).not.toEqual([
+        before.genesis,
+        before.epoch,
+        before.floor,
+      ])
     expect(after.frozen.size).toBe(0)
   })
 

@@ -16,6 +16,8 @@ const systemEvents = {
   GenesisCreated: z.strictObject({ logId: z.string().min(1).max(64), keyCheck: z.string().min(1).max(64) }),
   /** The stream on the bus starts over under a new name: what it held no longer agrees with the log. */
   EpochAdvanced: z.strictObject({ epoch: z.int().min(2) }),
+  /** From here on only who folds at least like this may follow: an older release stays at the commit before. */
+  SchemaFloorRaised: z.strictObject({ minFold: z.int().min(1) }),
 }
 
 const eventSchemas = {

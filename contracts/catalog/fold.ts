@@ -63,6 +63,7 @@ class Draft {
   commit: number
   epoch: number
   genesis: Catalog['genesis']
+  floor: number
   readonly providers: CopyOnWrite<ProviderId, Provider>
   readonly models: CopyOnWrite<ModelName, LogicalModel>
   readonly keys: CopyOnWrite<KeyId, ClientKey>
@@ -74,6 +75,7 @@ class Draft {
     this.commit = catalog.commit
     this.epoch = catalog.epoch
     this.genesis = catalog.genesis
+    this.floor = catalog.floor
     this.providers = new CopyOnWrite(catalog.providers)
     this.models = new CopyOnWrite(catalog.models)
     this.keys = new CopyOnWrite(catalog.keys)
@@ -83,11 +85,12 @@ class Draft {
   }
 
   finish(): Catalog {
-    const { commit, epoch, genesis } = this
+    const { commit, epoch, genesis, floor } = this
     return {
       commit,
       epoch,
       genesis,
+      floor,
       providers: this.providers.read,
       models: this.models.read,
       keys: this.keys.read,
@@ -116,6 +119,7 @@ function applyEvent(draft: Draft, event: RecordedEvent | UnreadableEvent): void 
 function applySystemEvent(draft: Draft, event: RecordedEvent): void {
   if (event.type === 'GenesisCreated') draft.genesis = event.body
   else if (event.type === 'EpochAdvanced') draft.epoch = event.body.epoch
+  else if (event.type === 'SchemaFloorRaised') draft.floor = Math.max(draft.floor, event.body.minFold)
 }
 
 function applyProviderEvent(draft: Draft, idText: string, event: RecordedEvent): void {

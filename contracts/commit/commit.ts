@@ -90,6 +90,13 @@ export function readCommit(wire: WireCommit): Commit {
   return { commit: wire.commit, epoch: wire.epoch, at: wire.at, chain: wire.chain, events }
 }
 
+/** @returns the fold version below which nobody may go beyond the commit before this one; 0: anybody may. */
+export const floorIn = ({ events }: Commit): number =>
+  events.reduce(
+    (floor, event) => (event.type === 'SchemaFloorRaised' ? Math.max(floor, event.body.minFold) : floor),
+    0,
+  )
+
 export function readEvent(wire: WireEvent, commit: number): RecordedEvent | UnreadableEvent {
   const place = { stream: streamId(wire.stream), version: wire.sver, commit }
   const unreadable = (reason: string): UnreadableEvent => ({

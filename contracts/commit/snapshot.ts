@@ -33,6 +33,8 @@ const Header = z.object({
   foldVersion: z.int(),
   epoch: z.int().min(1),
   commit: z.int().min(0),
+  /** Absent in what was written before there were floors. */
+  floor: z.int().min(0).default(0),
   chain: z.string().length(64),
   digest: z.string().length(64),
   genesis: z.object({ logId: z.string(), keyCheck: z.string() }).nullable(),
@@ -52,11 +54,11 @@ export function encodeSnapshot(snapshot: CatalogSnapshot): string {
 
 /** The same text, one entity at a time, so that a busy process can do other things in between. */
 export function* snapshotPieces({ catalog, chain, digest }: CatalogSnapshot): Generator<string> {
-  const { commit, epoch, genesis } = catalog
+  const { commit, epoch, floor, genesis } = catalog
   // Members in the order of their names, as canonical JSON has them.
   yield '{'
   yield* pairs('budgets', catalog.budgets)
-  const header = canonical({ chain, commit, digest, epoch, foldVersion: FOLD_VERSION, format: 1 })
+  const header = canonical({ chain, commit, digest, epoch, floor, foldVersion: FOLD_VERSION, format: 1 })
   yield `,${header.slice(1, -1)},`
   yield* pairs('frozen', catalog.frozen)
   yield `,"genesis":${canonical(genesis)},`
@@ -93,7 +95,7 @@ export function decodeSnapshot(text: string, verify: boolean): Result<CatalogSna
   }
   const header = Header.safeParse(value)
   if (!header.success) return err({ kind: 'malformed', detail: z.prettifyError(header.error) })
-  const { foldVersion, epoch, commit, chain, digest, genesis } = header.data
+  const { foldVersion, epoch, commit, chain, digest, genesis, floor } = header.data
   if (foldVersion !== FOLD_VERSION) {
     return err({
       kind: 'other_fold_version',
@@ -105,6 +107,7 @@ export function decodeSnapshot(text: string, verify: boolean): Result<CatalogSna
     commit,
     epoch,
     genesis,
+    floor,
     providers: new Map(header.data.providers as [ProviderId, Provider][]),
     models: new Map(header.data.models as [ModelName, LogicalModel][]),
     keys: new Map(header.data.keys as [KeyId, ClientKey][]),

@@ -5,8 +5,9 @@
  * ordered by when it was fetched, because lists overtake each other; one provider a message, because all of
  * them together can be larger than a message may be.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { hmacSha256 } from '../commit/hash.ts'
 import { ListedModels, type ListedModel } from '../catalog/facts/listed-model.ts'
 import { providerId, type ProviderId } from '../ids.ts'
 import { err, ok, type Result } from '../result.ts'
@@ -39,13 +40,13 @@ export function signModelList({ provider, list }: ProviderList, key: Uint8Array)
     models = models.slice(0, Math.floor(models.length / 2))
     text = textOf(models)
   }
-  return `${mac(text, key).toString('base64url')}.${text}`
+  return `${hmacSha256(text, key).toString('base64url')}.${text}`
 }
 
 export function openModelList(signed: string, key: Uint8Array): Result<ProviderList, string> {
   const text = signed.slice(MAC_LENGTH + 1)
   const given = Buffer.from(signed.slice(0, MAC_LENGTH), 'base64url')
-  const expected = mac(text, key)
+  const expected = hmacSha256(text, key)
   if (given.length !== expected.length || !timingSafeEqual(given, expected))
     return err('not signed by this installation')
   try {
@@ -55,5 +56,3 @@ export function openModelList(signed: string, key: Uint8Array): Result<ProviderL
     return err('malformed')
   }
 }
-
-const mac = (text: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(text).digest()

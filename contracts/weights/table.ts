@@ -5,8 +5,9 @@
  * (epoch, seq), because two probers may speak for a moment; short-lived, because a silent prober must lose
  * its say.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { hmacSha256 } from '../commit/hash.ts'
 import { err, ok, type Result } from '../result.ts'
 
 const Line = z.object({ t0: z.number().positive(), perK: z.number().nonnegative() })
@@ -70,14 +71,14 @@ const Signed = z.object({ table: z.string(), mac: z.string() })
 
 export function signTable(table: WeightTable, key: Uint8Array): string {
   const text = JSON.stringify(table)
-  return JSON.stringify({ table: text, mac: mac(text, key).toString('base64url') })
+  return JSON.stringify({ table: text, mac: hmacSha256(text, key).toString('base64url') })
 }
 
 export function openTable(text: string, key: Uint8Array): Result<WeightTable, string> {
   try {
     const signed = Signed.parse(JSON.parse(text))
     const given = Buffer.from(signed.mac, 'base64url')
-    const expected = mac(signed.table, key)
+    const expected = hmacSha256(signed.table, key)
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return err('wrong signature')
     const table = Table.safeParse(JSON.parse(signed.table))
     return table.success ? ok(table.data) : err(z.prettifyError(table.error))
@@ -85,8 +86,6 @@ export function openTable(text: string, key: Uint8Array): Result<WeightTable, st
     return err('malformed')
   }
 }
-
-const mac = (text: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(text).digest()
 
 /** Is `next` newer than what the node holds? Equal is not newer. */
 export function isNewer(

@@ -76,4 +76,5 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['requests.explain', 'read'],
   ['system.status', 'read'],
   ['system.advanceEpoch', 'write'],
+  ['system.raiseFloor', 'write'],
 ])

@@ -366,7 +366,7 @@ describe('the fleet', () => {
     })
     const waiting = api.fleet.wait({ commitNo, timeoutMs: 60_000 })
     plane.ports.fleet.onReport(report('n2', commitNo))
-    expect(await waiting).toEqual({ served: true, live: 2, behind: [] })
+    expect(await waiting).toEqual({ served: true, live: 2, behind: [], blockers: [] })
     const { head: at, nodes } = await api.fleet.list()
     expect(at).toMatchObject({ commit: commitNo, epoch: 1, digest: plane.ports.ledger.snapshot.digest })
     expect(nodes.map(({ state }) => state)).toEqual(['CURRENT', 'CURRENT'])

@@ -70,13 +70,14 @@ function compareFields(before: readonly Field[], after: readonly Field[]): reado
   })
 }
 
-type System = Pick<Catalog, 'epoch' | 'genesis'>
+type System = Pick<Catalog, 'epoch' | 'genesis' | 'floor'>
 
-const systemOf = ({ commit, epoch, genesis }: Catalog): ReadonlyMap<string, System> =>
-  new Map(commit === 0 ? [] : [['system', { epoch, genesis }]])
+const systemOf = ({ commit, epoch, genesis, floor }: Catalog): ReadonlyMap<string, System> =>
+  new Map(commit === 0 ? [] : [['system', { epoch, genesis, floor }]])
 
-const systemFields = ({ epoch, genesis }: System): readonly Field[] => [
+const systemFields = ({ epoch, genesis, floor }: System): readonly Field[] => [
   ['epoch', String(epoch)],
+  ['fold version needed', floor === 0 ? null : String(floor)],
   ['log', genesis?.logId ?? null],
   ['master key', genesis?.keyCheck ?? null],
 ]

@@ -65,6 +65,8 @@ function predicate(event: CatalogEvent): string {
       return `began log ${event.body.logId}, under master key ${event.body.keyCheck}`
     case 'EpochAdvanced':
       return `began epoch ${event.body.epoch}: a new commit stream on the bus`
+    case 'SchemaFloorRaised':
+      return `raised the floor: only releases that fold version ${event.body.minFold} or later follow from here`
     case 'LogicalModelCreated':
     case 'RouteTargetsSet':
     case 'RouteWeightsSet':

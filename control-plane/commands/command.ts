@@ -122,6 +122,12 @@ export type DeclaredState = Readonly<{
 export type SystemCommand =
   | Readonly<{ type: 'CreateGenesis'; logId: string; keyCheck: string }>
   | Readonly<{ type: 'AdvanceEpoch'; expectedEpoch: number }>
+  | Readonly<{
+      type: 'RaiseFloor'
+      minFold: number
+      /** Live nodes that would stay behind, in words; empty when that is wanted. */
+      blockers: readonly string[]
+    }>
   | Readonly<{ type: 'ApplyDeclaration'; state: DeclaredState }>
 
 /** Makes what the API made what a file says. */
@@ -158,6 +164,7 @@ export function streamOf(command: Command): StreamId {
   switch (command.type) {
     case 'CreateGenesis':
     case 'AdvanceEpoch':
+    case 'RaiseFloor':
     case 'ApplyDeclaration':
     case 'RevertCommits':
     case 'ApplyConfig':

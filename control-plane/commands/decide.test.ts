@@ -226,6 +226,7 @@ describe('any command on any catalog', () => {
 const plain = (catalog: Catalog): unknown => ({
   genesis: catalog.genesis,
   epoch: catalog.epoch,
+  floor: catalog.floor,
   providers: [...catalog.providers.values()].map(content),
   models: [...catalog.models.values()].map(content),
   keys: [...catalog.keys.values()].map(content),

@@ -3,7 +3,7 @@
  *
  * Pure. No events means that everything is already as wished; nothing is then written.
  */
-import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { FOLD_VERSION, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
@@ -28,13 +28,10 @@ export function decide(catalog: Catalog, command: Command): Decision {
       if (catalog.genesis !== null) return ok([])
       return ok([{ type: 'GenesisCreated', stream: SYSTEM_STREAM, body: { logId, keyCheck } }])
     }
-    case 'AdvanceEpoch': {
-      const { expectedEpoch: expected } = command
-      if (catalog.epoch !== expected) {
-        return err({ kind: 'conflict', what: 'the epoch', expected, current: catalog.epoch })
-      }
-      return ok([{ type: 'EpochAdvanced', stream: SYSTEM_STREAM, body: { epoch: catalog.epoch + 1 } }])
-    }
+    case 'AdvanceEpoch':
+      return decideEpoch(catalog, command)
+    case 'RaiseFloor':
+      return decideFloor(catalog, command)
     case 'ApplyDeclaration':
       return decideDeclaration(catalog, command.state)
     case 'ApplyConfig':
@@ -87,4 +84,26 @@ function frozenBefore(catalog: Catalog, command: Command): Decision | null {
     `commit ${frozen.commit} changed this with an event that this release cannot read (${frozen.type}); ` +
       'send the change to a control plane of the release that wrote it',
   )
+}
+
+function decideEpoch(
+  { epoch }: Catalog,
+  { expectedEpoch: expected }: Extract<Command, { type: 'AdvanceEpoch' }>,
+): Decision {
+  if (epoch !== expected) return err({ kind: 'conflict', what: 'the epoch', expected, current: epoch })
+  return ok([{ type: 'EpochAdvanced', stream: SYSTEM_STREAM, body: { epoch: epoch + 1 } }])
+}
+
+/** Whoever is below the floor stays behind for good: nobody is left there unnamed, and we follow ourselves. */
+function decideFloor(
+  { floor }: Catalog,
+  { minFold, blockers }: Extract<Command, { type: 'RaiseFloor' }>,
+): Decision {
+  if (minFold === floor) return ok([])
+  if (minFold < floor) return invalid('minFold', `the floor is at fold version ${floor} and never goes down`)
+  if (minFold > FOLD_VERSION)
+    return invalid('minFold', `this control plane folds version ${FOLD_VERSION} and would stay behind itself`)
+  if (blockers.length > 0)
+    return err({ kind: 'in_use', what: `a fold version below ${minFold}`, by: blockers })
+  return ok([{ type: 'SchemaFloorRaised', stream: SYSTEM_STREAM, body: { minFold } }])
 }

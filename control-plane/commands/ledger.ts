@@ -6,11 +6,18 @@
  * again. A command sent twice under one id is carried out once.
  */
 import { canonical, checkCanonical } from '#contracts/canonical.ts'
-import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
+import { EMPTY_CATALOG, FOLD_VERSION, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import { CHAIN_START, verifyCommit, type CommitMeta } from '#contracts/commit/chain.ts'
-import { GUARD, MAX_COMMIT_BYTES, readCommit, TENANT, type WireCommit } from '#contracts/commit/commit.ts'
+import {
+  floorIn,
+  GUARD,
+  MAX_COMMIT_BYTES,
+  readCommit,
+  TENANT,
+  type WireCommit,
+} from '#contracts/commit/commit.ts'
 import { EMPTY_DIGEST, nextDigest } from '#contracts/commit/digest.ts'
 import type { CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import type { StreamId } from '#contracts/ids.ts'
@@ -64,6 +71,13 @@ export type Outcome = Readonly<{
   replayed: boolean
 }>
 
+/** The commit that raised the floor above what this release folds. */
+export type FloorStop = Readonly<{ commit: number; minFold: number }>
+
+const stoppedWords = ({ commit, minFold }: FloorStop): string =>
+  `commit ${commit} raised the floor to fold version ${minFold} and this control plane folds ${FOLD_VERSION}; ` +
+  'send the change to a control plane of a later release'
+
 /** Too many commands are waiting, or the database does not answer: nothing was decided. Try again. */
 export class LedgerBusy extends Error {
   override readonly name = 'LedgerBusy'
@@ -87,6 +101,7 @@ export class Ledger {
   readonly #digests = new Map<number, string>()
   #queue: Promise<unknown> = Promise.resolve()
   #waiting = 0
+  #stop: FloorStop | null = null
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
@@ -104,6 +119,11 @@ export class Ledger {
   /** @returns the state digest at a recent commit, or undefined when it is too long ago. */
   digestAt(commit: number): string | undefined {
     return this.#digests.get(commit)
+  }
+
+  /** Where the log goes on without this release: it decides nothing any more, and answers with what it has. */
+  get stop(): FloorStop | null {
+    return this.#stop
   }
 
   /** Told of every commit that has become part of the catalog, in order, whoever wrote it. */
@@ -134,6 +154,7 @@ export class Ledger {
 
   async #carryOut(request: Request): Promise<Result<Outcome, Rejection>> {
     for (let round = 0; round < ROUNDS; round++) {
+      if (this.#stop !== null) return invalid('', stoppedWords(this.#stop))
       const decision = decide(this.#catalog, request.command)
       if (!decision.ok || decision.value.length === 0) {
         // What stands in the way, or is already so, may be this very command's first arrival; or the state
@@ -212,23 +233,31 @@ export class Ledger {
       const commits = await this.#log.read(this.#catalog.commit, READ_AT_ONCE)
       if (commits.length > 0) this.#take(commits.map(({ wire }) => wire))
       count += commits.length
-      if (commits.length < READ_AT_ONCE) return count
+      if (commits.length < READ_AT_ONCE || this.#stop !== null) return count
     }
   }
 
   #take(wires: readonly WireCommit[]): void {
+    const taken: WireCommit[] = []
     for (const wire of wires) {
       const verified = verifyCommit(wire, this.#chain)
       // Nothing can be built on a log whose past has been changed.
       if (!verified.ok) throw new Error(`the log is damaged at commit ${wire.commit}: ${verified.error}`)
+      const commit = readCommit(wire)
+      const minFold = floorIn(commit)
+      if (minFold > FOLD_VERSION) {
+        this.#stop = { commit: wire.commit, minFold }
+        break
+      }
       const before = this.#catalog
-      this.#catalog = foldCommits(before, [readCommit(wire)])
+      this.#catalog = foldCommits(before, [commit])
+      taken.push(wire)
       this.#digest = nextDigest(this.#digest, before, this.#catalog)
       this.#chain = wire.chain
       this.#digests.set(wire.commit, this.#digest)
       this.#digests.delete(wire.commit - DIGESTS_KEPT)
     }
-    for (const listener of this.#listeners) listener(wires)
+    if (taken.length > 0) for (const listener of this.#listeners) listener(taken)
   }
 }
 

@@ -12,7 +12,12 @@ type Batches = readonly (readonly CatalogEvent[])[]
 const fold = (batches: Batches): Catalog => foldCommits(EMPTY_CATALOG, buildCommits(batches).map(readCommit))
 
 /** Only go forward, or are final: the way back from them is refused by `decideRevert`. */
-const FINAL: ReadonlySet<EventType> = new Set(['GenesisCreated', 'EpochAdvanced', 'ClientKeyRevoked'])
+const FINAL: ReadonlySet<EventType> = new Set([
+  'GenesisCreated',
+  'EpochAdvanced',
+  'SchemaFloorRaised',
+  'ClientKeyRevoked',
+])
 
 /** What no command does: an alias twice, a second issue of one key, and what comes after a revocation. */
 function isPossible(batches: Batches, event: CatalogEvent): boolean {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import { STALE_AFTER_MS, type NodeReport } from '#contracts/fleet/report.ts'
 import { ManualClock } from '#contracts/process/clock.ts'
 import { nodeReport } from '#test/control-plane/node-report.ts'
@@ -10,12 +11,15 @@ const HOUR_MS = 3_600_000
 
 let clock: ManualClock
 /** The log ends with commit 10; digests are known from 5 on. */
-let ledger: { catalog: { commit: number; epoch: number }; digestAt: (commit: number) => string | undefined }
+let ledger: {
+  catalog: { commit: number; epoch: number; floor: number }
+  digestAt: (commit: number) => string | undefined
+}
 let fleet: Fleet
 beforeEach(() => {
   clock = new ManualClock()
   ledger = {
-    catalog: { commit: 10, epoch: 1 },
+    catalog: { commit: 10, epoch: 1, floor: 0 },
     digestAt: (commit) => (commit >= 5 && commit <= ledger.catalog.commit ? OURS : undefined),
   }
   fleet = new Fleet(ledger, clock)
@@ -43,6 +47,23 @@ describe('a node', () => {
   ])('that %s is told from others (%#)', (_, report, expected) => {
     fleet.onReport(report)
     expect(state()).toBe(expected)
+  })
+
+  test('of a release below the floor is told from those that only fold otherwise, and named', () => {
+    ledger.catalog = { commit: 10, epoch: 1, floor: FOLD_VERSION }
+    fleet.onReport(at(6, { foldVersion: FOLD_VERSION - 1 }))
+    expect(state()).toBe('BLOCKED_BY_FLOOR')
+    expect(fleet.below(FOLD_VERSION).map(({ report }) => report.node)).toEqual(['n'])
+    clock.advance(STALE_AFTER_MS + 1)
+    expect(state()).toBe('STALE')
+    expect(fleet.below(FOLD_VERSION)).toEqual([])
+  })
+
+  test('below the floor is not waited for, and is behind all the same', async () => {
+    ledger.catalog = { commit: 10, epoch: 1, floor: FOLD_VERSION }
+    fleet.onReport(at(6, { foldVersion: FOLD_VERSION - 1 }))
+    await fleet.wait(10, 3_600_000)
+    expect(fleet.behind(10).map(({ state: is }) => is)).toEqual(['BLOCKED_BY_FLOOR'])
   })
 
   test('is stuck when it does not move for ten seconds, whatever it reports', () => {

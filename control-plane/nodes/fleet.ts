@@ -13,8 +13,18 @@ import { Propagation } from './propagation.ts'
  * CURRENT: serves the head. LAGGING: behind, moving. STUCK: behind and not moving for 10 s. STALE: not heard
  * of. NACKED: serves, but holds an entity back. DIVERGED: another state than ours at the same commit.
  * AHEAD: knows commits that our log does not have. SKEWED: of a release that folds differently.
+ * BLOCKED_BY_FLOOR: of a release below the floor; it serves what was before, and stays there.
  */
-export type NodeState = 'CURRENT' | 'LAGGING' | 'STUCK' | 'STALE' | 'NACKED' | 'DIVERGED' | 'AHEAD' | 'SKEWED'
+export type NodeState =
+  | 'CURRENT'
+  | 'LAGGING'
+  | 'STUCK'
+  | 'STALE'
+  | 'NACKED'
+  | 'DIVERGED'
+  | 'AHEAD'
+  | 'SKEWED'
+  | 'BLOCKED_BY_FLOOR'
 
 export type NodeView = Readonly<{
   state: NodeState
@@ -32,7 +42,7 @@ const STUCK_AFTER_MS = 10_000
 const FORGET_AFTER_MS = 3_600_000
 
 export type FleetLedger = Readonly<{
-  catalog: Readonly<{ commit: number; epoch: number }>
+  catalog: Readonly<{ commit: number; epoch: number; floor: number }>
   digestAt(commit: number): string | undefined
 }>
 
@@ -63,7 +73,7 @@ export class Fleet {
     if (known !== undefined && known.report.boot === report.boot && known.report.served > 0)
       this.propagation.served(known.report.served, report.served)
     this.#nodes.set(report.node, { report, lastSeen: this.#clock.now(), seenAt: now, movedAt })
-    for (const waiter of this.#waiters) if (this.behind(waiter.commit).length === 0) this.#release(waiter)
+    for (const waiter of this.#waiters) if (!this.#isAwaited(waiter.commit)) this.#release(waiter)
     for (const watcher of this.#watchers) watcher()
   }
 
@@ -109,9 +119,17 @@ export class Fleet {
     return this.list().filter(({ state, report }) => state !== 'STALE' && report.served < commit)
   }
 
-  /** Resolves when every live node serves the commit, or when the time is over; look at `behind` then. */
+  /** Live nodes that a floor at this fold version would leave behind. */
+  below(foldVersion: number): readonly NodeView[] {
+    return this.list().filter(({ state, report }) => state !== 'STALE' && report.foldVersion < foldVersion)
+  }
+
+  /**
+   * Resolves when every live node serves the commit that ever will, or when the time is over; look at `behind`
+   * then. Nobody waits for who is below the floor.
+   */
   wait(commit: number, timeoutMs: number): Promise<void> {
-    if (this.behind(commit).length === 0) return Promise.resolve()
+    if (!this.#isAwaited(commit)) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#release(waiter), timeoutMs)
       const waiter: Waiter = {
@@ -123,6 +141,10 @@ export class Fleet {
       }
       this.#waiters.add(waiter)
     })
+  }
+
+  #isAwaited(commit: number): boolean {
+    return this.behind(commit).some(({ state }) => state !== 'BLOCKED_BY_FLOOR')
   }
 
   #release(waiter: Waiter): void {
@@ -138,8 +160,9 @@ export class Fleet {
 
   #state({ report, seenAt, movedAt }: Entry, now: number, lag: number): NodeState {
     if (now - seenAt > STALE_AFTER_MS) return 'STALE'
+    const { commit, epoch, floor } = this.#ledger.catalog
+    if (report.foldVersion < floor) return 'BLOCKED_BY_FLOOR'
     if (report.foldVersion !== FOLD_VERSION) return 'SKEWED'
-    const { commit, epoch } = this.#ledger.catalog
     if (report.epoch === epoch && report.applied > commit) return 'AHEAD'
     const digest = this.#ledger.digestAt(report.applied)
     if (digest !== undefined && digest !== report.digest) return 'DIVERGED'

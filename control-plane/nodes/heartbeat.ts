@@ -41,7 +41,8 @@ export class Heartbeat implements Disposable {
   #sayHead(): void {
     const { bus, subjects, ledger, fleet } = this.#ports
     const { catalog, chain, digest } = ledger.snapshot
-    if (catalog.commit === 0) return
+    // Who was left behind by the floor does not know how far the log is.
+    if (catalog.commit === 0 || ledger.stop !== null) return
     const { epoch, commit } = catalog
     const state = { digest, foldVersion: FOLD_VERSION }
     const head: Head = { v: 1, epoch, commit, chain, ...state, nodes: fleet.live }

@@ -22,7 +22,7 @@ const WAITING_AT_MOST = 1_000
 
 export type NodeLinkPorts = Readonly<{
   ledger: Ledger
-  log: EventLog
+  log: Pick<EventLog, 'read' | 'secrets'>
   fleet: Fleet
   /** `MasterKey.commits`. */
   key: Uint8Array
@@ -33,7 +33,7 @@ export type NodeLinkPorts = Readonly<{
 
 export class NodeLink implements ControlLink {
   readonly #ledger: Ledger
-  readonly #log: EventLog
+  readonly #log: Pick<EventLog, 'read' | 'secrets'>
   readonly #fleet: Fleet
   readonly #key: Uint8Array
   readonly #lists: () => readonly string[]
@@ -70,11 +70,13 @@ export class NodeLink implements ControlLink {
   async commits(after: number, waitMs: number, signal: AbortSignal): Promise<readonly string[]> {
     if (this.#ledger.catalog.commit <= after && waitMs > 0) await this.#nextCommit(waitMs, signal)
     const first = this.#recent[0]?.commit ?? Infinity
-    if (first <= after + 1) {
+    const isBeyond = this.#ledger.catalog.commit <= after
+    if (isBeyond && this.#ledger.stop === null) return []
+    // What this release cannot follow any more, later ones can: they get it as it is.
+    if (!isBeyond && first <= after + 1) {
       const from = after + 1 - first
       return this.#recent.slice(from, from + COMMITS_PER_ANSWER).map((wire) => signCommit(wire, this.#key))
     }
-    if (this.#ledger.catalog.commit <= after) return []
     const records = await this.#log.read(after, COMMITS_PER_ANSWER)
     return records.map(({ wire }) => signCommit(wire, this.#key))
   }

@@ -1,7 +1,7 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Bus } from '#contracts/bus/bus.ts'
+import type { Bus, CommitStream } from '#contracts/bus/bus.ts'
 import { MemoryBroker } from '#contracts/bus/memory.ts'
 import { NatsBus } from '#contracts/bus/nats.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
@@ -203,6 +203,37 @@ describe.each([
     await becomes(one, 'diverged')
     expect(one.state).toMatchObject({ reason: "its commit 5 is not the log's" })
     expect(await held()).toEqual(texts)
+    expect(one.published).toBe(0)
+  })
+
+  test('goes on after messages that the broker has lost, and whose numbers are taken', async () => {
+    await hold(signed(OURS.slice(0, 5)))
+    const read: CommitStream['read'] = async (epoch, commit) =>
+      commit === 4 || commit === 5 ? null : bus.commits.read(epoch, commit)
+    const { create, range, append, live } = bus.commits
+    const stream: CommitStream = {
+      create: create.bind(bus.commits),
+      range: range.bind(bus.commits),
+      append: append.bind(bus.commits),
+      live: live.bind(bus.commits),
+      read,
+    }
+    await using one = new Relay({ stream, ...new Log(8).ports, key: KEY, logger: silentLogger })
+    await eventually(() => one.state.kind === 'diverged' || one.published === 3, 10_000)
+    expect(await held()).toEqual(signed(OURS.slice(0, 8)))
+  })
+
+  test('stands still, without an alarm, where the log goes on with a later release', async () => {
+    const one = stack.use(
+      new Relay({
+        stream: bus.commits,
+        ...new Log(8).ports,
+        head: () => null,
+        key: KEY,
+        logger: silentLogger,
+      }),
+    )
+    await becomes(one, 'waiting')
     expect(one.published).toBe(0)
   })
 

@@ -17,10 +17,12 @@ export type RelayState =
   /** The stream holds commits that the log does not have. A person has to decide: see `system.advanceEpoch`. */
   | Readonly<{ kind: 'diverged'; reason: string }>
 
+export type LogHead = Readonly<{ commit: number; epoch: number; chain: string }>
+
 export type RelayPorts = Readonly<{
   stream: CommitStream
-  /** Where the log is now. */
-  head: () => Readonly<{ commit: number; epoch: number; chain: string }>
+  /** Where the log is now; null: beyond what this release can follow, so that others have to carry it. */
+  head: () => LogHead | null
   read: (after: number, limit: number) => Promise<readonly WireCommit[]>
   /** `MasterKey.commits`. */
   key: Uint8Array
@@ -31,6 +33,8 @@ export type RelayPorts = Readonly<{
 const PIPELINE = 256
 /** A new stream begins this far back, if the broker can: nodes further behind take a snapshot. */
 const HISTORY = 10_000
+/** Of its last messages the broker may have lost so many before we stop looking for one that tells. */
+const LOST_AT_MOST = 8
 /** How often we look, in milliseconds, when nobody rings: finds what the broker lost and what others wrote. */
 const POLL_MS = 250
 const RETRY_MS = 500
@@ -97,15 +101,17 @@ export class Relay implements AsyncDisposable {
 
   async #relay(): Promise<void> {
     const { stream, head } = this.#ports
-    const { epoch } = head()
+    const epoch = head()?.epoch
     for (let round = 0; !this.#stopped; round++) {
-      const { commit } = head()
+      const now = head()
+      if (now === null || epoch === undefined)
+        return this.#setState({ kind: 'waiting', reason: 'the log goes on with a later release' })
+      const { commit } = now
       const range = await this.#openStream(epoch, commit)
       if (range.last > commit)
         return this.#diverged(`it ends with commit ${range.last}, the log with ${commit}`)
-      if (range.last >= range.first && !(await this.#sameCommit(epoch, range.last))) {
-        return this.#diverged(`its commit ${range.last} is not the log's`)
-      }
+      const foreign = await this.#foreign(now, range)
+      if (foreign !== null) return this.#diverged(`its commit ${foreign} is not the log's`)
       if (range.last === commit) return this.#setState({ kind: 'current' })
       const wires = await this.#ports.read(range.last, PIPELINE)
       const results = await Promise.all(
@@ -128,12 +134,21 @@ export class Relay implements AsyncDisposable {
     return made
   }
 
-  async #sameCommit(epoch: number, commit: number): Promise<boolean> {
-    const text = await this.#ports.stream.read(epoch, commit)
-    if (text === null)
-      throw new BusUnavailable(`commit ${commit} is in the stream's range and cannot be read`)
+  /**
+   * Does the stream end as the log does? Told by the last of its messages that can be read.
+   * @returns the commit that is not the log's, or null.
+   */
+  async #foreign(head: LogHead, { first, last }: StreamRange): Promise<number | null> {
+    for (let commit = last; commit >= Math.max(first, last - LOST_AT_MOST); commit--) {
+      const text = await this.#ports.stream.read(head.epoch, commit)
+      if (text !== null) return (await this.#isOurs(head, text, commit)) ? null : commit
+    }
+    // A number is taken for good, its message can be lost. What follows is checked by whoever reads it.
+    return null
+  }
+
+  async #isOurs(head: LogHead, text: string, commit: number): Promise<boolean> {
     const held = openCommit(text, this.#ports.key)
-    const head = this.#ports.head()
     const chain = head.commit === commit ? head.chain : (await this.#ports.read(commit - 1, 1))[0]?.chain
     return held.ok && held.value.chain === chain
   }

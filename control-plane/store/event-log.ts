@@ -42,6 +42,23 @@ export type RecordedCommand = Readonly<{ requestHash: string; commit: number; re
 
 export type RecordedCommit = Readonly<{ wire: WireCommit; meta: CommitMeta }>
 
+/** What an append writes beside its input: the events as they are stored, their leaves, and the root of both. */
+export function prepareAppend(
+  input: AppendInput,
+): Readonly<{ events: readonly WireEvent[]; leaves: readonly string[]; root: Buffer }> {
+  const events = input.events.map(({ event, version }, i): WireEvent => ({
+    i,
+    stream: event.stream,
+    sver: version,
+    type: event.type,
+    sv: currentVersion(event.type),
+    body: canonical(event.body),
+  }))
+  const leaves = [metaLeaf(input.meta), ...events.map(eventLeaf)]
+  const header = { epoch: input.epoch, at: input.meta.at, tenant: TENANT, guard: GUARD }
+  return { events, leaves, root: commitRoot(header, leaves) }
+}
+
 export class EventLog {
   readonly #database: Kysely<Database>
 
@@ -55,17 +72,7 @@ export class EventLog {
   }
 
   async append(input: AppendInput): Promise<AppendResult> {
-    const events = input.events.map(({ event, version }, i): WireEvent => ({
-      i,
-      stream: event.stream,
-      sver: version,
-      type: event.type,
-      sv: currentVersion(event.type),
-      body: canonical(event.body),
-    }))
-    const leaves = [metaLeaf(input.meta), ...events.map(eventLeaf)]
-    const header = { epoch: input.epoch, at: input.meta.at, tenant: TENANT, guard: GUARD }
-    const root = commitRoot(header, leaves)
+    const { events, leaves, root } = prepareAppend(input)
     const { rows } = await sql<AppendRow>`select * from cp_append(
       ${input.expectedHead}::bigint, ${input.commandId}, ${input.requestHash}, ${input.response},
       ${input.epoch}::int, ${canonical(input.meta)}, ${input.meta.at}::bigint,

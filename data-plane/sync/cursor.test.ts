@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import { CHAIN_START } from '#contracts/commit/chain.ts'
 import type { WireCommit } from '#contracts/commit/commit.ts'
+import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import { keyIssued, TestLog } from '#test/model/log-builder.ts'
 import {
   EMPTY,
@@ -28,6 +30,11 @@ for (let index = 0; index < 8; index++) {
   log.append([keyIssued(`key_${index}`)])
   other.append([keyIssued(`key_${index}`)])
 }
+/** The same past up to commit 5; then the floor is raised above this release. */
+const raised = new TestLog()
+raised.advanceEpoch()
+for (let index = 0; index < 3; index++) raised.append([keyIssued(`key_${index}`)])
+raised.append([{ type: 'SchemaFloorRaised', stream: SYSTEM_STREAM, body: { minFold: FOLD_VERSION + 1 } }])
 const wire = (commit: number, over: Partial<WireCommit> = {}): WireCommit => ({
   ...log.commits[commit - 1]!,
   ...over,
@@ -52,6 +59,7 @@ const STATES = {
   'snapshot 7': { kind: 'seeking', at, where: 'snapshot', wanted: { epoch: 2, commit: 7 } },
   broken: { kind: 'broken', at, where: 'snapshot' },
   'broken log': { kind: 'broken', at, where: 'log' },
+  blocked: { kind: 'blocked', at, epoch: 2, minFold: 2 },
 } satisfies Record<string, FollowState>
 
 type Stepped = Readonly<{ state: FollowState; verdict: CommitVerdict | string }>
@@ -64,6 +72,7 @@ const commit =
 const damaged = wire(6, { events: wire(6).events.map((event) => ({ ...event, body: '{}' })) })
 const forged = wire(6, { chain: '0'.repeat(64) })
 const foreign = other.commits[5]!
+const floor = raised.commits[5]!
 const chain = 'f'.repeat(64)
 
 /** The rows. */
@@ -74,6 +83,7 @@ const INPUTS = {
   'bus: next, link changed': commit('bus', forged),
   'bus: next, of another past': commit('bus', foreign),
   'bus: next, of another past, older epoch': commit('bus', { ...foreign, epoch: 1 }),
+  'bus: next, raises the floor': commit('bus', floor),
   'bus: held already': commit('bus', wire(5)),
   'bus: held already, older epoch': commit('bus', wire(1)),
   'bus: held already, newer epoch': commit('bus', wire(4, { epoch: 3 })),
@@ -83,6 +93,7 @@ const INPUTS = {
   'log: next link': commit('log', wire(6)),
   'log: next, body changed': commit('log', damaged),
   'log: next, of another past': commit('log', foreign),
+  'log: next, raises the floor': commit('log', floor),
   'log: held already': commit('log', wire(5)),
   'log: held already, newer epoch': commit('log', wire(4, { epoch: 3 })),
   'log: ahead': commit('log', wire(9)),
@@ -99,6 +110,7 @@ const INPUTS = {
   'head: further': (state) => onHead(state, { epoch: 2, commit: 9, chain }),
   'head: before': (state) => onHead(state, { epoch: 2, commit: 3, chain }),
   'head: older epoch': (state) => onHead(state, { epoch: 1, commit: 9, chain }),
+  'head: newer epoch, further': (state) => onHead(state, { epoch: 3, commit: 9, chain }),
   'head: newer epoch, before': (state) => onHead(state, { epoch: 3, commit: 3, chain }),
   'doubt: unknown': (state) => silent(onDoubt(state, null)),
   'doubt: of commit 9': (state) => silent(onDoubt(state, { epoch: 2, commit: 9 })),
@@ -128,6 +140,7 @@ function sayVerdict(verdict: CommitVerdict | string): string {
 function sayState(state: FollowState): string {
   if (state.kind === 'empty') return 'empty'
   const here = `${state.at.epoch}:${state.at.commit}`
+  if (state.kind === 'blocked') return `blocked ${here} heard of ${state.epoch}`
   return state.kind === 'seeking'
     ? `${state.where} ${here} for ${state.wanted.epoch}:${state.wanted.commit}`
     : state.kind === 'broken'

@@ -14,7 +14,8 @@
  * and each is the truth for the one before it.
  */
 import { verifyCommit, type ChainProblem } from '#contracts/commit/chain.ts'
-import { readCommit, type Commit, type WireCommit } from '#contracts/commit/commit.ts'
+import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
+import { floorIn, readCommit, type Commit, type WireCommit } from '#contracts/commit/commit.ts'
 import type { Head } from '#contracts/fleet/link.ts'
 
 /** The last commit held, and what the next one must link to. */
@@ -41,6 +42,11 @@ export type FollowState =
   | Readonly<{ kind: 'seeking'; at: Position; where: Source; wanted: Extent }>
   /** The log itself did not continue from here. Keeps serving; takes nothing from the bus until it is mended. */
   | Readonly<{ kind: 'broken'; at: Position; where: 'snapshot' | 'log' }>
+  /**
+   * The next commit raises the floor above what this release folds: it stays here, and serves. `epoch` is the
+   * newest it has heard of; only a newer one can mean that the log has gone back to before the floor.
+   */
+  | Readonly<{ kind: 'blocked'; at: Position; epoch: number; minFold: number }>
 
 export const EMPTY: FollowState = { kind: 'empty' }
 
@@ -49,6 +55,10 @@ export type Step<Verdict> = Readonly<{ state: FollowState; verdict: Verdict }>
 export type CommitVerdict =
   /** The next link; fold it. */
   | Readonly<{ kind: 'apply'; commit: Commit }>
+  /** The next link, and not for this release. */
+  | Readonly<{ kind: 'floor'; minFold: number }>
+  /** Beyond the floor: nothing of it is wanted. */
+  | Readonly<{ kind: 'blocked' }>
   /** Held already. */
   | Readonly<{ kind: 'duplicate' }>
   /** `from` to `to` are missing before it; keep it for later. */
@@ -75,6 +85,7 @@ export function onCommit(state: FollowState, wire: WireCommit, via: 'bus' | 'log
     return { state: seek(state, seekFrom, claim), verdict: { kind: 'rewound' } }
   }
   if (wire.commit > at.commit + 1) {
+    if (state.kind === 'blocked' && wire.epoch <= state.epoch) return { state, verdict: { kind: 'blocked' } }
     if (wire.epoch < at.epoch) return { state, verdict: { kind: 'old_epoch' } }
     const verdict: CommitVerdict = { kind: 'gap', from: at.commit + 1, to: wire.commit - 1 }
     return { state: seek(state, seekFrom, claim), verdict }
@@ -86,10 +97,16 @@ export function onCommit(state: FollowState, wire: WireCommit, via: 'bus' | 'log
     return { state: seek(state, 'log', claim), verdict: { kind: 'broken', problem: verified.error } }
   }
   const commit = readCommit(wire)
+  const minFold = floorIn(commit)
+  if (minFold > FOLD_VERSION) {
+    const heardOf = state.kind === 'seeking' ? state.wanted.epoch : state.kind === 'blocked' ? state.epoch : 0
+    const epoch = Math.max(claim.epoch, heardOf)
+    return { state: { kind: 'blocked', at, epoch, minFold }, verdict: { kind: 'floor', minFold } }
+  }
   const next = positionAfter(at, commit)
   const mended: FollowState = { kind: 'seeking', at: next, where: 'log', wanted: extent(next) }
   return {
-    state: state.kind === 'broken' ? mended : { ...state, at: next },
+    state: state.kind === 'broken' || state.kind === 'blocked' ? mended : { ...state, at: next },
     verdict: { kind: 'apply', commit },
   }
 }
@@ -146,6 +163,7 @@ export type HeadVerdict =
   | 'diverged'
   | 'newer_epoch'
   | 'old_epoch'
+  | 'blocked'
 
 /** `behind` changes nothing yet: the commit is usually on its way. See `onDoubt`. */
 export function onHead(
@@ -154,6 +172,12 @@ export function onHead(
 ): Step<HeadVerdict> {
   if (state.kind === 'empty') return { state, verdict: 'no_base' }
   const { at } = state
+  if (
+    state.kind === 'blocked' &&
+    head.epoch <= state.epoch &&
+    (head.epoch > at.epoch || head.commit > at.commit)
+  )
+    return { state, verdict: 'blocked' }
   if (head.epoch > at.epoch) return { state: seek(state, 'stream', head), verdict: 'newer_epoch' }
   if (head.epoch < at.epoch) return { state, verdict: 'old_epoch' }
   if (head.commit > at.commit) return { state, verdict: 'behind' }
@@ -164,7 +188,9 @@ export function onHead(
 
 /** Something may have been missed: a connection came back, the buffer overflowed, a commit does not arrive. */
 export function onDoubt(state: FollowState, wanted: Extent | null): FollowState {
-  return state.kind === 'empty' ? state : seek(state, 'stream', wanted ?? state.at)
+  return state.kind === 'empty' || state.kind === 'blocked'
+    ? state
+    : seek(state, 'stream', wanted ?? state.at)
 }
 
 /**
@@ -208,7 +234,8 @@ const RUNG: Readonly<Record<Source, number>> = { stream: 0, log: 1, snapshot: 2 
 /** Seeks at `where` or, if already further, where it is; wants the furthest of what was claimed. */
 function seek(state: Exclude<FollowState, { kind: 'empty' }>, where: Source, claim: Extent): FollowState {
   if (state.kind === 'broken') return state
-  if (state.kind === 'following') return { kind: 'seeking', at: state.at, where, wanted: extent(claim) }
+  if (state.kind === 'following' || state.kind === 'blocked')
+    return { kind: 'seeking', at: state.at, where, wanted: extent(claim) }
   const { at, wanted } = state
   const isFurther =
     claim.epoch > wanted.epoch || (claim.epoch === wanted.epoch && claim.commit > wanted.commit)
@@ -218,8 +245,8 @@ function seek(state: Exclude<FollowState, { kind: 'empty' }>, where: Source, cla
 
 const extent = ({ epoch, commit }: Extent): Extent => ({ epoch, commit })
 
-/** `poll`: wait at the log for the next commit. `rest`: the bus brings it. */
-export type Move = 'stream' | 'log' | 'snapshot' | 'poll' | 'rest'
+/** `poll`: wait at the log for the next commit. `rest`: the bus brings it. `stay`: nothing can be had. */
+export type Move = 'stream' | 'log' | 'snapshot' | 'poll' | 'rest' | 'stay'
 
 /**
  * What to do now.
@@ -233,6 +260,8 @@ export function nextMove(state: FollowState, bus: 'live' | 'silent' | 'down'): M
       return state.where
     case 'following':
       return bus === 'live' ? 'rest' : 'poll'
+    case 'blocked':
+      return 'stay'
     case 'seeking':
       return state.where === 'stream' && bus === 'down' ? 'log' : state.where
   }

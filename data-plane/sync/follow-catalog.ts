@@ -5,13 +5,13 @@
  * taken in beside it. What may be believed and where to look next is decided in `cursor.ts`, what becomes of
  * a commit in `publish.ts`.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Bus, Unsubscribe } from '#contracts/bus/bus.ts'
 import type { Subjects } from '#contracts/bus/subjects.ts'
 import { EMPTY_DIGEST } from '#contracts/commit/digest.ts'
 import { decodeSnapshot, type CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import { Head, HEAD_INTERVAL_MS, type ControlLink } from '#contracts/fleet/link.ts'
 import type { Nack, NodeReport } from '#contracts/fleet/report.ts'
+import { ok } from '#contracts/result.ts'
 import type { Clock, Random } from '#contracts/process/clock.ts'
 import type { Readiness } from '#contracts/process/health.ts'
 import type { NodeSlots } from '../routing/compile.ts'
@@ -21,7 +21,9 @@ import type { SnapshotHolder } from './holder.ts'
 import { Intake } from './intake.ts'
 import type { Problems } from './problems.ts'
 import { CatalogPublisher, type LearnedLists } from './publish.ts'
-import { askWithin, Backoff, Bell } from './waits.ts'
+import { BATCH, readStream } from './sources/stream.ts'
+import { foldWholeLog } from './sources/whole-log.ts'
+import { askWithin, Backoff, Bell, turn } from './waits.ts'
 
 export type FollowPorts = Readonly<{
   bus: Bus
@@ -61,8 +63,6 @@ export type FollowReadout = Readonly<{
   isDiskFailing: boolean
 }>
 
-/** Commits asked of the stream, and verified without a pause, at a time. */
-const BATCH = 64
 /** How long a commit may be known of and not here before it is asked for, in milliseconds. */
 const GRACE_MS = 250
 /** Connected, but this long without proof of being current: the log is asked beside the bus, in milliseconds. */
@@ -155,7 +155,8 @@ export class CatalogFollower implements AsyncDisposable {
 
   readout(): FollowReadout {
     const { state, commit } = this.#intake
-    const { held, served, persisted, nacks, isDiskFailing } = this.#publisher
+    const { held, served, persisted, isDiskFailing } = this.#publisher
+    const nacks = [...this.#intake.nacks, ...this.#publisher.nacks]
     return {
       state: state.kind,
       epoch: state.kind === 'empty' ? 0 : state.at.epoch,
@@ -215,6 +216,7 @@ export class CatalogFollower implements AsyncDisposable {
     if (verdict === 'current' && this.#intake.differs(head, this.#publisher.held, clock.monotonic())) return
     if (verdict === 'current') this.#prove()
     else if (verdict === 'behind') this.#awaitCommit(head)
+    else if (verdict === 'blocked') this.#quietSince = clock.monotonic()
     else if (verdict === 'diverged') problems.note('diverged', { commit: head.commit })
     // A beacon and a commit may overtake each other; a log that ends earlier stays so.
     else if (verdict === 'ahead' && this.#quietMs() > HEAD_INTERVAL_MS)
@@ -237,6 +239,7 @@ export class CatalogFollower implements AsyncDisposable {
     // Only then: whoever waits after an answer that did not help is not woken by every commit that cannot.
     if (this.#wasFollowing && state.kind !== 'following') this.#bell.ring()
     this.#wasFollowing = state.kind === 'following'
+    if (state.kind === 'blocked') for (const listener of this.#listeners) listener()
     if (state.kind === 'empty') return
     const { epoch } = state.at
     if (epoch === this.#live?.epoch) return
@@ -276,6 +279,9 @@ export class CatalogFollower implements AsyncDisposable {
       case 'rest':
         await this.#bell.wait(Math.max(1, SILENT_MS - this.#quietMs()))
         return true
+      case 'stay':
+        await this.#bell.wait(SILENT_MS)
+        return true
       case 'stream':
         return this.#askStream()
       case 'log':
@@ -290,41 +296,10 @@ export class CatalogFollower implements AsyncDisposable {
   async #askStream(): Promise<boolean> {
     const { state } = this.#intake
     if (state.kind !== 'seeking') return true
-    const gave = await this.#readStream(Math.max(state.at.epoch, state.wanted.epoch), state)
-    this.#intake.answered('stream', gave)
+    const { bus, problems } = this.#ports
+    const stream = { commits: bus.commits, intake: this.#intake, problems, stop: this.#stop.signal }
+    this.#intake.answered('stream', await readStream(stream, state))
     return true
-  }
-
-  /** Reads what the stream holds after our position, many at a time. */
-  async #readStream(
-    epoch: number,
-    { at: { commit: from }, wanted }: Extract<FollowState, { kind: 'seeking' }>,
-  ): Promise<'all' | 'some' | 'lacking'> {
-    const { commits } = this.#ports.bus
-    const intake = this.#intake
-    const lacking = (): 'lacking' => {
-      if (!this.#stop.signal.aborted) this.#ports.problems.note('stream_lacking', { after: intake.commit })
-      return 'lacking'
-    }
-    try {
-      const range = await commits.range(epoch)
-      // No stream, as after the broker's start, lacks nothing unless we know of more.
-      if (range === null) return wanted.commit > from ? lacking() : 'lacking'
-      for (let held = intake.commit; held < range.last; held = intake.commit) {
-        if (held + 1 < range.first || this.#stop.signal.aborted) return lacking()
-        const last = Math.min(range.last, held + BATCH)
-        const numbers = Array.from({ length: last - held }, (_, index) => held + 1 + index)
-        const texts = await Promise.all(numbers.map((number) => commits.read(epoch, number)))
-        intake.take(
-          texts.filter((text) => text !== null),
-          'bus',
-        )
-        if (intake.commit < last) return lacking()
-      }
-      return intake.commit > from ? 'some' : 'all'
-    } catch {
-      return 'lacking' // the broker cannot be asked; the log can
-    }
   }
 
   async #askLog(waitMs: number): Promise<boolean> {
@@ -375,7 +350,7 @@ export class CatalogFollower implements AsyncDisposable {
     try {
       const text = await askWithin(SNAPSHOT_MS, this.#stop.signal, (signal) => link.snapshot(signal))
       this.#logAnswers = true
-      const decoded = decodeSnapshot(text, true)
+      const decoded = await this.#snapshotOf(text)
       const take = (snapshot: CatalogSnapshot): void => this.#publisher.take(snapshot)
       if (decoded.ok && intake.takeSnapshot(decoded.value, take)) return true
       this.#snapshotNotBefore = clock.monotonic() + BACKOFF_MS.most
@@ -388,6 +363,18 @@ export class CatalogFollower implements AsyncDisposable {
     }
     intake.noSnapshot()
     return false
+  }
+
+  /** A control plane of another release folds otherwise, and has the same log: we fold it ourselves then. */
+  async #snapshotOf(text: string): Promise<ReturnType<typeof decodeSnapshot>> {
+    const decoded = decodeSnapshot(text, true)
+    if (decoded.ok || decoded.error.kind !== 'other_fold_version') return decoded
+    const { link, commitKey } = this.#ports
+    const signal = this.#stop.signal
+    const read = (after: number): Promise<readonly string[]> =>
+      askWithin(ANSWER_MS, signal, (stop) => link.commits(after, 0, stop))
+    const folded = await foldWholeLog(read, commitKey)
+    return folded === null ? decoded : ok(folded)
   }
 }
 

@@ -9,6 +9,8 @@ import type { Commit, WireCommit } from '#contracts/commit/commit.ts'
 import { openCommit } from '#contracts/commit/signed.ts'
 import type { CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import type { Head } from '#contracts/fleet/link.ts'
+import type { Nack } from '#contracts/fleet/report.ts'
+import { SYSTEM_STREAM } from '#contracts/ids.ts'
 import {
   EMPTY,
   onAnswer,
@@ -58,6 +60,14 @@ export class Intake {
   /** The last commit held; 0: none. */
   get commit(): number {
     return this.#state.kind === 'empty' ? 0 : this.#state.at.commit
+  }
+
+  /** Why this node goes no further, for the control plane; empty while it may. */
+  get nacks(): readonly Nack[] {
+    const state = this.#state
+    if (state.kind !== 'blocked') return []
+    const reason = `needs a release that folds version ${state.minFold} or later; this one folds ${FOLD_VERSION}`
+    return [{ commit: state.at.commit + 1, stream: SYSTEM_STREAM, reason }]
   }
 
   /** Takes signed commits, and those that had waited for them. */
@@ -175,8 +185,13 @@ export class Intake {
       case 'rewound':
         problems.note('rewound_log', { commit: wire.commit, epoch: wire.epoch })
         return
+      case 'floor':
+        problems.note('below_floor', { commit: wire.commit, needs: verdict.minFold, folds: FOLD_VERSION })
+        this.#early.clear()
+        return
       case 'duplicate':
       case 'old_epoch':
+      case 'blocked':
         return
     }
   }

@@ -15,6 +15,7 @@ export const SYNC_PROBLEMS = {
   log_behind: 'the control plane says its log ends before what this node serves',
   diverged: 'the control plane names another chain at the commit this node serves',
   other_state: 'the state at this commit is not the control plane’s; its snapshot is fetched',
+  below_floor: 'the log goes on with a later release; the state before that stays in force',
   other_log: 'the control plane serves another log; the one held stays in force',
   early_overflow: 'too many commits arrived before the one that is missing',
   stream_lacking: 'the stream on the bus does not hold the commits that are missing',

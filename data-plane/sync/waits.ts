@@ -1,6 +1,9 @@
 /**
- * Waits that end: for an answer with a deadline, for a bell with a limit.
+ * Waits that end: for an answer with a deadline, for a bell with a limit, for everybody else's turn.
  */
+
+/** Lets everything else that is ready run first. By the global timer, so that a simulation can stand in for it. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** The answer did not come in time, or nobody wants it any more. */
 export class NoAnswer extends Error {

@@ -109,6 +109,7 @@ const declaration = fc.record({
 const wishes = {
   CreateGenesis: { logId: fc.constant('log'), keyCheck: fc.constant('check') },
   AdvanceEpoch: { expectedEpoch: fc.integer({ min: 1, max: 2 }) },
+  RaiseFloor: { minFold: fc.integer({ min: 1, max: 2 }), blockers: fc.constantFrom([], ['node_1']) },
   ApplyDeclaration: { state: declaration },
   ApplyConfig: { state: declaration, retireOthers: fc.boolean(), expectedCommit: fc.constant(null) },
   RevertCommits: { entities: fc.constant([]) },

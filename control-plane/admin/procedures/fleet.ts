@@ -60,6 +60,10 @@ export const fleet = router({
         /** Nodes heard of lately: with none, nothing is served. */
         live: ctx.fleet.live,
         behind,
+        /** Of these, nodes of a release below the floor: only an upgrade brings them further. */
+        blockers: behind.flatMap(({ state, report: { node, foldVersion } }) =>
+          state === 'BLOCKED_BY_FLOOR' ? [{ node, foldVersion, needs: ctx.ledger.catalog.floor }] : [],
+        ),
       }
     }),
 })

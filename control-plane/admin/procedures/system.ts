@@ -13,6 +13,10 @@ export const system = router({
       return {
         head: catalog.commit,
         epoch: catalog.epoch,
+        /** The fold version that whoever follows must have at least; 0: any. */
+        floor: catalog.floor,
+        /** Where the log goes on without this control plane; null: nowhere. */
+        stop: ctx.ledger.stop,
         digest,
         chain,
         logId: catalog.genesis?.logId ?? null,
@@ -28,4 +32,23 @@ export const system = router({
     .mutation(({ ctx, input }) =>
       carryOut(ctx, input, { command: { type: 'AdvanceEpoch', expectedEpoch: input.expectedEpoch } }),
     ),
+
+  raiseFloor: procedure
+    .meta({
+      description:
+        'Let only releases that fold this version or later follow from here. Older nodes keep serving what was before.',
+    })
+    .input(
+      z.strictObject({
+        minFold: z.int().min(1).describe('Fold version that nodes and control planes must have at least.'),
+        force: z.boolean().default(false).describe('Also when live nodes are below: they stay behind.'),
+        ...changing,
+      }),
+    )
+    .mutation(({ ctx, input }) => {
+      const { minFold, force } = input
+      const below = force ? [] : ctx.fleet.below(minFold)
+      const blockers = below.map(({ report }) => `${report.node} (folds version ${report.foldVersion})`)
+      return carryOut(ctx, input, { command: { type: 'RaiseFloor', minFold, blockers } })
+    }),
 })

@@ -7,9 +7,7 @@
  * Writing goes piece by piece and gives the event loop back every few milliseconds.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
@@ -18,6 +16,8 @@ import { providerId, secretId, type ProviderId, type SecretId } from '#contracts
 import { err, ok, type Result } from '#contracts/result.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import { openBytes, sealBytes } from '#contracts/security/seal.ts'
+import { turn } from '../waits.ts'
+import { nodeFiles, type DiskFiles, type OpenFile } from './files.ts'
 
 /** Everything a node needs to serve without asking anybody. */
 export type NodeCopy = Readonly<{
@@ -69,6 +69,7 @@ export class FileDiskCopy implements DiskCopy {
   readonly #folder: string
   readonly #key: Uint8Array
   readonly #clock: Clock
+  readonly #files: DiskFiles
   #sequence = 0
   #next: Slot = 'a'
 
@@ -76,17 +77,18 @@ export class FileDiskCopy implements DiskCopy {
    * @param folder the node's own, e.g. `<dataDir>/node`.
    * @param key `MasterKey.disk`.
    */
-  constructor(folder: string, key: Uint8Array, clock: Clock) {
+  constructor(folder: string, key: Uint8Array, clock: Clock, files: DiskFiles = nodeFiles) {
     this.#folder = folder
     this.#key = key
     this.#clock = clock
+    this.#files = files
   }
 
   async load(): Promise<LoadedCopy> {
     const refused: RefusedSlot[] = []
     const found: Readonly<{ slot: Slot; file: SlotFile }>[] = []
     for (const slot of SLOTS) {
-      const file = await readSlot(this.#path(slot))
+      const file = await readSlot(this.#files, this.#path(slot))
       if (file === null) continue
       if (file.ok) found.push({ slot, file: file.value })
       else refused.push({ slot, reason: file.error })
@@ -114,29 +116,30 @@ export class FileDiskCopy implements DiskCopy {
       sequence: this.#sequence + 1,
       id: randomUUID(),
     }
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    const files = this.#files
+    await files.makeFolder(this.#folder)
     try {
-      await using file = await open(`${path}.tmp`, 'w', 0o600)
+      await using file = await files.create(`${path}.tmp`)
       await this.#write(file, JSON.stringify(header), copy)
       await file.sync()
     } catch (error) {
-      await rm(`${path}.tmp`, { force: true }).catch(() => undefined) // the disk is full or gone: the first error says so
+      await files.remove(`${path}.tmp`).catch(() => undefined) // the disk is full or gone: the first error says so
       throw error
     }
-    await rename(`${path}.tmp`, path)
-    await syncFolder(this.#folder)
+    await files.rename(`${path}.tmp`, path)
+    await files.syncFolder(this.#folder)
     this.#sequence += 1
     this.#next = slot === 'a' ? 'b' : 'a'
   }
 
-  async #write(file: FileHandle, header: string, copy: NodeCopy): Promise<void> {
-    await file.write(`${header}\n`)
+  async #write(file: OpenFile, header: string, copy: NodeCopy): Promise<void> {
+    await file.write([Buffer.from(`${header}\n`)])
     let index = 0
     const writeSection = async (text: string, isLast: boolean): Promise<void> => {
       const sealed = sealBytes(this.#key, Buffer.from(text), sectionContext(header, index, isLast))
       const length = Buffer.alloc(4)
       length.writeUInt32BE(sealed.length)
-      await file.writev([length, sealed])
+      await file.write([length, sealed])
       index += 1
     }
     let text = ''
@@ -158,12 +161,6 @@ export class FileDiskCopy implements DiskCopy {
   }
 }
 
-/** A rename survives a power failure only when its folder was synced. */
-export async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r')
-  await handle.sync()
-}
-
 /** Every section is sealed under this: the file's header, its own place, and whether the file ends with it. */
 const sectionContext = (header: string, index: number, isLast: boolean): string =>
   `apiproxy node copy\n${header}\nsection ${index}${isLast ? ', the last' : ''}`
@@ -176,10 +173,10 @@ function* piecesOf({ snapshot, secrets, discovered }: NodeCopy): Generator<strin
 type SlotFile = Readonly<{ header: z.infer<typeof Header>; headerText: string; sections: Buffer }>
 
 /** @returns null when there is no such file. */
-async function readSlot(path: string): Promise<Result<SlotFile, string> | null> {
+async function readSlot(files: DiskFiles, path: string): Promise<Result<SlotFile, string> | null> {
   let bytes: Buffer
   try {
-    bytes = await readFile(path)
+    bytes = await files.read(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     return code === 'ENOENT' ? null : err(`cannot be read: ${code}`)

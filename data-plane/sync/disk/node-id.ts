@@ -3,10 +3,9 @@
  * restart as a new node.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodeId, type NodeId } from '#contracts/ids.ts'
-import { syncFolder } from './disk-copy.ts'
+import { nodeFiles } from './files.ts'
 
 /** It becomes part of subjects on the bus. */
 const NODE_ID = /^node_[a-z0-9]{16}$/
@@ -18,18 +17,18 @@ const NODE_ID = /^node_[a-z0-9]{16}$/
 export async function loadNodeId(folder: string): Promise<Readonly<{ id: NodeId; isKept: boolean }>> {
   const path = join(folder, 'id')
   // Unreadable is the same as absent: either way a new name is written over it.
-  const known = (await readFile(path, 'utf8').catch(() => '')).trim()
+  const known = (await nodeFiles.read(path).then(String, () => '')).trim()
   if (NODE_ID.test(known)) return { id: nodeId(known), isKept: true }
   const id = nodeId(`node_${randomBytes(8).toString('hex')}`)
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await nodeFiles.makeFolder(folder)
     {
-      await using file = await open(`${path}.tmp`, 'w', 0o600)
-      await file.write(`${id}\n`)
+      await using file = await nodeFiles.create(`${path}.tmp`)
+      await file.write([Buffer.from(`${id}\n`)])
       await file.sync()
     }
-    await rename(`${path}.tmp`, path)
-    await syncFolder(folder)
+    await nodeFiles.rename(`${path}.tmp`, path)
+    await nodeFiles.syncFolder(folder)
     return { id, isKept: true }
   } catch {
     return { id, isKept: false }

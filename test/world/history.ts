@@ -1,0 +1,120 @@
+/**
+ * What really happened in a world: every state its log ever had, what was acknowledged, what was revoked.
+ *
+ * Checks I1, I2 and the rule that a command is carried out once, as commits are appended; tells the checks of
+ * the nodes what would have been right.
+ */
+import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { RecordedCommit } from '#control-plane/store/event-log.ts'
+import { NOTHING, problemOf, see, type Seen } from './release/oracle.ts'
+import type { Oracle } from './release/releases.ts'
+
+/** Takes a right away: whoever acknowledges it has it on disk. */
+const REVOCATIONS = new Set([
+  'ClientKeyRevoked',
+  'ClientKeySuspended',
+  'ClientKeyRotated',
+  'CredentialRevoked',
+  'ProviderDisabled',
+  'ProviderRemoved',
+])
+
+export type Moment = Readonly<{
+  commit: number
+  /** As the newest release sees it. */
+  catalog: Catalog
+  chain: string
+  /** State digest by fold version. */
+  digests: ReadonlyMap<number, string>
+  isRevocation: boolean
+  /** The fold version that whoever goes beyond this commit must have. */
+  floor: number
+}>
+
+export class History {
+  readonly violations: string[] = []
+  readonly #oracles: readonly Oracle[]
+  readonly #moments = new Map<string, Moment>()
+  /** The states at the head, by release. */
+  #seen: Seen[]
+  #stack: Readonly<{ seen: readonly Seen[]; moment: Moment }>[] = []
+  readonly #commandIds = new Map<string, number>()
+
+  constructor(oracles: readonly Oracle[]) {
+    this.#oracles = oracles
+    this.#seen = oracles.map(() => NOTHING)
+  }
+
+  get head(): Moment | null {
+    return this.#stack.at(-1)?.moment ?? null
+  }
+
+  get catalog(): Catalog {
+    return (this.#seen[0] ?? NOTHING).catalog
+  }
+
+  /** The moment the log had this commit under this epoch; null: it never had. */
+  at(epoch: number, commit: number): Moment | null {
+    return this.#moments.get(`${epoch}:${commit}`) ?? null
+  }
+
+  /** Of the log as it is now. */
+  commit(commit: number): Moment | null {
+    return this.#stack[commit - 1]?.moment ?? null
+  }
+
+  /** The commit a command was carried out by, in the log as it is now. */
+  commitOf(commandId: string): number | null {
+    return this.#commandIds.get(commandId) ?? null
+  }
+
+  append({ wire, meta }: RecordedCommit): void {
+    const { head } = this
+    const problem = problemOf(wire, head?.chain ?? null)
+    if (wire.commit !== (head?.commit ?? 0) + 1)
+      this.violations.push(`I2: commit ${wire.commit} leaves a gap`)
+    if (problem !== null) this.violations.push(`I2: commit ${wire.commit} is appended with a ${problem}`)
+    const before = this.#commandIds.get(meta.commandId)
+    if (before !== undefined)
+      this.violations.push(
+        `I1: command ${meta.commandId} is carried out by commit ${before} and ${wire.commit}`,
+      )
+    this.#commandIds.set(meta.commandId, wire.commit)
+    const seen = this.#seen.map((last, index) => (this.#oracles[index]?.see ?? see)(last, wire))
+    const catalog = (seen[0] ?? NOTHING).catalog
+    const floors = wire.events.map(({ type, body }) =>
+      type === 'SchemaFloorRaised' ? (JSON.parse(body) as { minFold: number }).minFold : 0,
+    )
+    const moment: Moment = {
+      commit: wire.commit,
+      catalog,
+      chain: wire.chain,
+      digests: new Map(seen.map(({ digest }, index) => [this.#oracles[index]?.foldVersion ?? 0, digest])),
+      isRevocation: wire.events.some(({ type }) => REVOCATIONS.has(type)),
+      floor: Math.max(head?.floor ?? -Infinity, ...floors),
+    }
+    this.#seen = seen
+    this.#stack.push({ seen, moment })
+    this.#moments.set(`${catalog.epoch}:${wire.commit}`, moment)
+  }
+
+  /** What an old backup does: what came after has never been. */
+  restoreTo(commit: number): void {
+    this.#stack.length = commit
+    this.#seen = [...(this.#stack.at(-1)?.seen ?? this.#oracles.map(() => NOTHING))]
+    for (const [id, at] of this.#commandIds) if (at > commit) this.#commandIds.delete(id)
+  }
+
+  /** The last commit at which whoever folds as `foldVersion` must stop, or the head. */
+  reachOf(foldVersion: number): number {
+    const beyond = this.#stack.findIndex(({ moment }) => moment.floor > foldVersion)
+    return beyond === -1 ? this.#stack.length : beyond
+  }
+
+  /** The newest revocation up to a commit; 0: none. */
+  lastRevocation(upTo: number): number {
+    for (let commit = Math.min(upTo, this.#stack.length); commit > 0; commit--)
+      if (this.#stack[commit - 1]?.moment.isRevocation === true) return commit
+    return 0
+  }
+}
