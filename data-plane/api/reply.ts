@@ -210,3 +210,10 @@ function retryHeaders({ code, retryAfterMs }: Problem): string[] {
     String(Math.ceil(retryAfterMs)),
   ]
 }
+
+/** Longest header of warnings: some proxies cut what is longer. */
+const WARNINGS_LENGTH = 4_000
+
+/** Paths come from the client: what a header cannot hold is escaped. */
+export const warningsHeader = (warnings: readonly string[]): string =>
+  encodeURI(warnings.join(',').toWellFormed()).slice(0, WARNINGS_LENGTH)

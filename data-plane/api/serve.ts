@@ -30,7 +30,7 @@ import type { ContextRecorder } from './context.ts'
 import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/route.ts'
 import type { Call, Inquiry, LocalAnswer, Tongue } from './inquiry.ts'
 import { problemOf, unasked } from './problem-of.ts'
-import { Reply, type HeaderList } from './reply.ts'
+import { Reply, warningsHeader, type HeaderList } from './reply.ts'
 import { findSession, preferenceOf, sessionId, sessionName, settleSession, type Session } from './session.ts'
 
 export type InferencePorts = Readonly<{
@@ -378,13 +378,6 @@ function isWorthALine(result: PlanResult): boolean {
   if (result.kind === 'cancelled') return false
   return result.kind !== 'answered' || (result.failure !== null && result.failure.outcome !== 'cancelled')
 }
-
-/** Longest header of warnings: some proxies cut what is longer. */
-const WARNINGS_LENGTH = 4_000
-
-/** Paths come from the client: what a header cannot hold is escaped. */
-const warningsHeader = (warnings: readonly string[]): string =>
-  encodeURI(warnings.join(',').toWellFormed()).slice(0, WARNINGS_LENGTH)
 
 function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {
   const { requestId, principal, inquiry, snapshot, seed } = exchange
