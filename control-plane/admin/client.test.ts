@@ -42,6 +42,7 @@ describe('a client', () => {
       served: true,
       live: 0,
       behind: [],
+      blockers: [],
     })
   })
 
