@@ -15,6 +15,7 @@ import { EventLog, type AppendInput, type AppendResult } from '#control-plane/st
 import { migrate } from '#control-plane/store/migrate.ts'
 import type { Database } from '#control-plane/store/schema.ts'
 import { catalogEvent } from '../arbitraries/history.ts'
+import { eventually } from '../eventually.ts'
 
 /** One empty database, that any number of processes can open. */
 export type LogHost = AsyncDisposable & Readonly<{ open: () => Kysely<Database> }>
@@ -300,6 +301,12 @@ function schemaContract(name: string, start: () => Promise<LogHost>): void {
     test('is not made when that is switched off, and says what is missing and what to set', async () => {
       await using host = await start()
       const database = host.open()
+      // The first connection to a database just made can take longer than a pool waits for one.
+      await eventually(() =>
+        tables(database)
+          .then((names) => names.length === 0)
+          .catch(() => false),
+      )
       const refused = await migrate(database, false)
       expect(refused).toEqual({
         ok: false,
