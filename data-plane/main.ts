@@ -28,7 +28,7 @@ const clock = systemClock
 
 await runUntilSignal(logger, async () => {
   await using stack = new AsyncDisposableStack()
-  const { natsUrl, redisUrl, prefix } = config
+  const { natsUrl, redisUrl, prefix, masterKey } = config
   const onProblem = (message: string): void => logger.warn({}, message)
   const bus = stack.use(
     new NatsBus({ url: natsUrl, prefix, name: 'apiproxy-data-plane', replicas: 1, onProblem }),
@@ -38,14 +38,16 @@ await runUntilSignal(logger, async () => {
     redisUrl === null ? new MemorySessionStore() : new RedisSessionStore({ url: redisUrl, prefix, clock }),
   )
   const notes = stack.use(
-    redisUrl === null ? new MemoryNotes() : new RedisNotes({ url: redisUrl, prefix, clock }),
+    redisUrl === null
+      ? new MemoryNotes()
+      : new RedisNotes({ url: redisUrl, prefix, clock, seal: masterKey.notes }),
   )
   const limits = stack.use(
     redisUrl === null
       ? new MemoryLimitCounters(clock)
       : new RedisLimitCounters({ url: redisUrl, prefix, clock }),
   )
-  const { context: kept, masterKey } = config
+  const { context: kept } = config
   const context =
     kept === null
       ? null

@@ -31,6 +31,8 @@ export type MasterKey = Readonly<{
   audit: Buffer
   /** Seals what was said in sessions. */
   contexts: Buffer
+  /** Seals what is kept of single answers for their next question. */
+  notes: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -61,6 +63,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     carriers: derive('carriers'),
     audit: derive('audit'),
     contexts: derive('contexts'),
+    notes: derive('notes'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

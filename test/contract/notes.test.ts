@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ManualClock } from '#contracts/process/clock.ts'
 import { MemoryNotes } from '#data-plane/notes/notes-memory.ts'
@@ -11,6 +12,7 @@ import { freshRedis } from '../services/services.ts'
 let count = 0
 /** One that no other test uses. */
 const aKey = (): string => `key ${(count += 1)}`
+const SEAL = Buffer.alloc(32, 9)
 const HOUR_MS = 3_600_000
 
 /** Waits until it does, asking anew each time, as after a rest. */
@@ -29,7 +31,7 @@ describe.each<[string, () => Promise<Notes>]>([
     async () => {
       const { url, prefix } = await freshRedis()
       const clock = new ManualClock()
-      const notes = new RedisNotes({ url, prefix, clock })
+      const notes = new RedisNotes({ url, prefix, clock, seal: SEAL })
       await answers(notes, clock)
       return notes
     },
@@ -75,7 +77,7 @@ describe('notes on a Redis that is not there', () => {
     const { url, prefix } = await freshRedis()
     await using proxy = await FaultProxy.start(url)
     const clock = new ManualClock()
-    await using notes = new RedisNotes({ url: proxy.via(url), prefix, clock })
+    await using notes = new RedisNotes({ url: proxy.via(url), prefix, clock, seal: SEAL })
     await answers(notes, clock)
     const key = aKey()
     notes.keep(key, 'x', HOUR_MS)
@@ -93,7 +95,29 @@ describe('notes on a Redis that is not there', () => {
 
   test('that never was are nothing, too', async () => {
     const url = `redis://127.0.0.1:${await freePort()}`
-    await using notes = new RedisNotes({ url, prefix: 'p', clock: new ManualClock() })
+    await using notes = new RedisNotes({ url, prefix: 'p', clock: new ManualClock(), seal: SEAL })
     expect(await notes.find(['a', 'b'])).toEqual([null, null])
   })
+})
+
+test('notes on Redis are sealed, and bound to their key', async () => {
+  const { url, prefix } = await freshRedis()
+  const clock = new ManualClock()
+  await using notes = new RedisNotes({ url, prefix, clock, seal: SEAL })
+  await answers(notes, clock)
+  const [mine, theirs] = [aKey(), aKey()]
+  notes.keep(mine, 'canary-91', HOUR_MS)
+  await eventually(async () => (await notes.find([mine]))[0] === 'canary-91')
+  const redis = new Redis(url)
+  try {
+    const [place = ''] = await redis.keys(`${prefix}:note:*`)
+    const kept = (await redis.get(place)) ?? ''
+    expect(Buffer.from(kept, 'base64').toString('latin1')).not.toContain('canary')
+    notes.keep(theirs, 'other', HOUR_MS)
+    await eventually(async () => (await notes.find([theirs]))[0] === 'other')
+    for (const other of await redis.keys(`${prefix}:note:*`)) await redis.set(other, kept)
+    expect(await notes.find([mine, theirs])).toEqual(['canary-91', null])
+  } finally {
+    redis.disconnect()
+  }
 })
