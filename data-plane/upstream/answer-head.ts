@@ -31,3 +31,24 @@ export function passedHeaders(headers: Readonly<Record<string, string | string[]
   }
   return passed
 }
+
+const CREDENTIAL_HEADER = /^(?:authorization|(?:x-)?(?:goog-)?api-key)$/i
+/** Shorter ones would be words of any text. */
+const SHORTEST_CREDENTIAL = 8
+const HIDDEN = '[redacted]'
+
+/**
+ * @param headers of the request, name and value in turn.
+ * @returns the text of a refusal without the credential: providers like to repeat it, and it is not the client's.
+ */
+export function withoutCredential(text: string, headers: readonly string[]): string {
+  let told = text
+  for (let at = 0; at < headers.length; at += 2) {
+    if (!CREDENTIAL_HEADER.test(headers[at] ?? '')) continue
+    const credential = (headers[at + 1] ?? '').replace(/^Bearer /i, '')
+    if (credential.length < SHORTEST_CREDENTIAL) continue
+    const escaped = JSON.stringify(credential).slice(1, -1)
+    told = told.replaceAll(escaped, HIDDEN).replaceAll(credential, HIDDEN)
+  }
+  return told
+}

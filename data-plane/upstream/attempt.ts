@@ -8,7 +8,7 @@
 import type { DialectName } from '../dialects/canonical/request.ts'
 import { scanTopLevel } from '../dialects/json-scan.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
-import { isJson, isPlain, isStreamed, passedHeaders } from './answer-head.ts'
+import { isJson, isPlain, isStreamed, passedHeaders, withoutCredential } from './answer-head.ts'
 import { classifyNetworkError, classifyRefusal, failure, isReset, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Passage, StreamPassage } from './passage.ts'
@@ -305,7 +305,8 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /** Judges by what has come of the body: all of it, unless it was too long or too slow. */
   #endRefusing(): void {
-    const body = Buffer.concat(this.#chunks)
+    const bytes = Buffer.concat(this.#chunks).toString('latin1')
+    const body = Buffer.from(withoutCredential(bytes, this.#input.lane.headers), 'latin1')
     const refusal = this.#classify(body.toString())
     const { scope, outcome } = refusal
     const isWhole = isJson(this.#contentType) && typeof scanTopLevel(body, []) !== 'string'
@@ -321,7 +322,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     const retryAfter = this.#headers['retry-after']
     return classifyRefusal({
       status: this.#status,
-      body,
+      body: withoutCredential(body, this.#input.lane.headers),
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
       retryable: this.#input.deployment.retryable,
       now: this.#input.clock.now(),
