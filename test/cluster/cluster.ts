@@ -30,7 +30,7 @@ export type ClusterNode = Readonly<{ role: Role; url: string; opsUrl: string; da
 
 /** The client key that every cluster knows from its environment. */
 export const CLIENT_KEY = 'sk-cluster-0123456789abcdef'
-const ADMIN_TOKEN = 'admin-token-of-a-test-cluster'
+export const ADMIN_TOKEN = 'admin-token-of-a-test-cluster'
 
 type Dependency = Readonly<{ server: Server; proxy: FaultProxy; url: string }>
 
@@ -41,6 +41,8 @@ export class Cluster implements AsyncDisposable {
   readonly admin: AdminClient
   control!: Role
   prober: Role | null = null
+  /** Health and metrics of the prober; empty without one. */
+  proberUrl = ''
   readonly nodes: ClusterNode[] = []
   readonly #stack: AsyncDisposableStack
   readonly #env: Readonly<Record<string, string>>
@@ -160,6 +162,7 @@ export class Cluster implements AsyncDisposable {
     for (let count = 0; count < nodes; count++) await this.addNode()
     if (!prober) return
     const port = await freePort()
+    this.proberUrl = `http://127.0.0.1:${port}`
     this.prober = this.#stack.use(
       await Role.start({
         name: 'prober',
