@@ -191,6 +191,28 @@ describe('the spool', () => {
     expect(restarted.lines).toEqual(['one recorded', 'two intended again', 'six intended'])
   })
 
+  test('is drained when the bus has what earlier processes left, whatever this one has added', async () => {
+    {
+      await using spool = open(new Shelf())
+      for (const id of ['one', 'two']) spool.intend(id, `${id} intended`)
+      spool.append('one', 'one recorded')
+      await turn()
+      copyTo(copy)
+    }
+    const shelf = new Shelf()
+    shelf.isAway = true
+    await using spool = open(shelf, undefined, copy)
+    add(spool, 'new')
+    await spool.flush()
+    expect(spool.isDrained).toBe(false)
+    shelf.isAway = false
+    await spool.flush()
+    add(spool, 'newer')
+    await turn()
+    expect(shelf.lines).toEqual(expect.arrayContaining(['one recorded', 'two intended']))
+    expect([spool.isDrained, spool.waiting > 0]).toEqual([true, true])
+  })
+
   test('publishes no intent while its request is under way, and keeps it over the end of a segment', async () => {
     const shelf = new Shelf()
     await using spool = open(shelf)

@@ -53,7 +53,7 @@ export class Spool implements AsyncDisposable {
   #published = 0
   #recovered = 0
   #lastProblem = ''
-  /** Segments up to this one are of earlier processes; Infinity: nobody could look. */
+  /** Segments up to this one are of earlier processes; Infinity: nobody could look, or write down what they left. */
   readonly #earlier: number
 
   /** Reads what an earlier process left. Never throws: without a disk records are held in memory. */
@@ -62,7 +62,8 @@ export class Spool implements AsyncDisposable {
     this.#journal = new Journal(ports.folder)
     const isRead = this.#attempt('cannot read the usage spool', () => this.#load())
     const last = this.#journal.segments.at(-1)
-    this.#earlier = !isRead ? Infinity : last === undefined ? 0 : numberOf(last.name)
+    const isWritten = isRead && this.#held.length === 0
+    this.#earlier = !isWritten ? Infinity : last === undefined ? 0 : numberOf(last.name)
     this.#timer = setInterval(() => void this.flush(), ROUND_MS).unref()
   }
 
