@@ -115,6 +115,8 @@ export type PlanResult =
 
 /** However many credentials there are: no request costs its providers more than this many attempts. */
 const MOST_ATTEMPTS = 8
+/** Nobody answers in less, and timers of whole milliseconds leave a part of one; in milliseconds. */
+const LEAST_MS = 5
 
 export const runPlan = (ports: FailoverPorts, input: PlanInput): Promise<PlanResult> =>
   new Run(ports, input).run()
@@ -162,7 +164,7 @@ class Run {
       const result = await this.#tryDeployment(pick)
       if (result !== null) return result
       const failure = this.#failures.at(-1)
-      if (tries >= MOST_TRIES || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() <= 0)
+      if (tries >= MOST_TRIES || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() < LEAST_MS)
         return this.#exhausted(null)
       if (failure !== undefined && mayRepeat(failure) && !this.#affords(failure)) return this.#exhausted(null)
     }
@@ -211,7 +213,7 @@ class Run {
     for (;;) {
       const now = clock.monotonic()
       const lane: Lane | null = same ?? this.#lane(deployment, lanes, now)
-      if (lane === null || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() <= 0) return null
+      if (lane === null || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() < LEAST_MS) return null
       if (!health.takePace(deployment, now)) return null
       const prepared = this.#input.prepare(deployment)
       if (!prepared.ok) return this.#failed(deployment, null, prepared.error)
