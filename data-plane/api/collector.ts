@@ -12,7 +12,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** With a body's copies a third of the 64 MB or so at which V8 would begin to mark, in bytes. */
+/** Well below the 64 MB or so at which V8 would begin to mark, also while a body still has a copy; in bytes. */
 const SWEEP_EVERY_BYTES = 12 * 1024 * 1024
 
 let bytesSinceSweep = 0
