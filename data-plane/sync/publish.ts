@@ -123,6 +123,7 @@ export class CatalogPublisher implements AsyncDisposable {
 
   /** Replaces everything held. */
   take(snapshot: CatalogSnapshot): void {
+    if (this.#held !== null && !isLater(snapshot, this.#held)) this.#giveUp()
     this.#held = snapshot
     this.#queue = []
     // It may hold the revocation that the commits in between would have brought.
@@ -152,6 +153,12 @@ export class CatalogPublisher implements AsyncDisposable {
     clearTimeout(this.#timer)
     this.#secrets[Symbol.dispose]()
     await this.#keeper[Symbol.asyncDispose]()
+  }
+
+  /** A commit number that was served or written is one of another history: it must not be told as this one's. */
+  #giveUp(): void {
+    this.#keeper.giveUp()
+    this.#acknowledged = { ...this.#acknowledged, commit: 0, nacks: [] }
   }
 
   #request(): void {
@@ -249,3 +256,7 @@ export class CatalogPublisher implements AsyncDisposable {
     this.#keeper.offer(this.#offeredSerial, copy, this.#urgentSerial > this.#keeper.attempted.serial)
   }
 }
+
+/** Surely of the same history; under a newer epoch the log may have gone back and on again. */
+const isLater = ({ catalog }: CatalogSnapshot, held: CatalogSnapshot): boolean =>
+  catalog.epoch === held.catalog.epoch && catalog.commit > held.catalog.commit

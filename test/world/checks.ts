@@ -159,14 +159,14 @@ export class Checks {
     const place = this.#world.nodes.find(({ name }) => name === subject.slice(REPORTS.length))
     if (!report.ok || place === undefined) return
     const { epoch, persisted, served, applied, digest, foldVersion } = report.value
-    // The epoch is of what was received: of an older copy on disk it says nothing.
-    if (persisted > 0 && (persisted === applied || epoch === place.persisted.epoch))
-      place.persisted = { epoch, commit: persisted }
-    const moment = this.#world.history.at(epoch, applied)
-    if (moment !== null && applied > 0 && moment.digests.get(foldVersion) !== digest)
+    const { history } = this.#world
+    const kept = history.on(epoch, persisted)
+    if (kept !== null) place.persisted = { epoch: kept.catalog.epoch, commit: persisted }
+    const moment = history.on(epoch, applied)
+    if (moment !== null && moment.digests.get(foldVersion) !== digest)
       this.#broken(`I5: ${place.name} reports another state than the log at ${epoch}:${applied}`)
-    const revoked = this.#world.history.lastRevocation(served)
-    const isSame = this.#world.history.at(epoch, revoked) === this.#world.history.commit(revoked)
+    const revoked = history.lastRevocation(served)
+    const isSame = history.on(epoch, revoked) === history.commit(revoked)
     if (revoked > persisted && isSame && !place.disk.hasFailed)
       this.#broken(
         `I8: ${place.name} acknowledged the revocation in commit ${revoked} with ${persisted} on disk`,

@@ -35,6 +35,8 @@ export class History {
   readonly violations: string[] = []
   readonly #oracles: readonly Oracle[]
   readonly #moments = new Map<string, Moment>()
+  /** First commit of each epoch. */
+  readonly #beginnings = new Map<number, number>()
   /** The states at the head, by release. */
   #seen: Seen[]
   #stack: Readonly<{ seen: readonly Seen[]; moment: Moment }>[] = []
@@ -56,6 +58,13 @@ export class History {
   /** The moment the log had this commit under this epoch; null: it never had. */
   at(epoch: number, commit: number): Moment | null {
     return this.#moments.get(`${epoch}:${commit}`) ?? null
+  }
+
+  /** The same for whoever follows this epoch: what came before it is of the epochs before. */
+  on(epoch: number, commit: number): Moment | null {
+    for (let at = epoch; at >= 0; at--)
+      if (commit >= (this.#beginnings.get(at) ?? Infinity)) return this.at(at, commit)
+    return null
   }
 
   /** Of the log as it is now. */
@@ -96,6 +105,7 @@ export class History {
     this.#seen = seen
     this.#stack.push({ seen, moment })
     this.#moments.set(`${catalog.epoch}:${wire.commit}`, moment)
+    if (catalog.epoch !== (head?.catalog.epoch ?? -1)) this.#beginnings.set(catalog.epoch, wire.commit)
   }
 
   /** What an old backup does: what came after has never been. */

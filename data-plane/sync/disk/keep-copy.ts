@@ -31,6 +31,8 @@ export class CopyKeeper implements AsyncDisposable {
   #newest: Offered | null = null
   #urgent = 0
   #attempted: Readonly<{ serial: number; commit: number }> = { serial: 0, commit: 0 }
+  /** The last copy of a history that was given up: its commit numbers mean nothing in this one. */
+  #givenUp = 0
   #persisted = 0
   #startedAt = -Infinity
   #tookMs = 0
@@ -43,12 +45,12 @@ export class CopyKeeper implements AsyncDisposable {
     this.#ports = ports
   }
 
-  /** The commit a restart would begin with; 0: none. */
+  /** The commit a restart would begin with; 0: none, or one of a history that was given up. */
   get persisted(): number {
     return this.#persisted
   }
 
-  /** The newest copy whose writing has ended, well or not. */
+  /** The newest copy whose writing has ended, well or not; commit 0: of a history that was given up. */
   get attempted(): Readonly<{ serial: number; commit: number }> {
     return this.#attempted
   }
@@ -62,6 +64,13 @@ export class CopyKeeper implements AsyncDisposable {
   found(serial: number, copy: NodeCopy): void {
     this.#persisted = copy.snapshot.catalog.commit
     this.#attempted = { serial, commit: this.#persisted }
+  }
+
+  /** What is offered from now on is of another history, such as that of a restored log. */
+  giveUp(): void {
+    this.#givenUp = Math.max(this.#newest?.serial ?? 0, this.#attempted.serial)
+    this.#attempted = { ...this.#attempted, commit: 0 }
+    this.#persisted = 0
   }
 
   /** @param isUrgent something waits for it to be written. */
@@ -105,16 +114,17 @@ export class CopyKeeper implements AsyncDisposable {
   async #write({ serial, copy }: Offered): Promise<void> {
     const { disk, clock, problems, onAttempt } = this.#ports
     this.#startedAt = clock.monotonic()
+    const commit = (): number => (serial > this.#givenUp ? copy.snapshot.catalog.commit : 0)
     try {
       await disk.save(copy)
-      this.#persisted = copy.snapshot.catalog.commit
+      this.#persisted = commit()
       this.#failed = false
     } catch (error) {
       problems.note('disk_failed', { error })
       this.#failed = true
     }
     this.#tookMs = clock.monotonic() - this.#startedAt
-    this.#attempted = { serial, commit: copy.snapshot.catalog.commit }
+    this.#attempted = { serial, commit: commit() }
     onAttempt()
   }
 }

@@ -121,8 +121,8 @@ const DISK: readonly Bug[] = [
     'a copy counts as written when its writing begins',
     change(
       'data-plane/sync/disk/keep-copy.ts',
-      '      await disk.save(copy)\n      this.#persisted = copy.snapshot.catalog.commit\n',
-      '      this.#persisted = copy.snapshot.catalog.commit\n      onAttempt()\n      await disk.save(copy)\n',
+      '      await disk.save(copy)\n      this.#persisted = commit()\n',
+      '      this.#persisted = commit()\n      onAttempt()\n      await disk.save(copy)\n',
     ),
   ),
   bug(
