@@ -158,6 +158,63 @@ test('what waits to be folded is forgotten when a snapshot replaces everything',
   expect(publisher.held).toEqual(log.snapshot())
 })
 
+/** Serves commit 4 of a log that was then restored to commit 2 and went on to commit 4 by another way. */
+async function restoredUnder(
+  disk: MemoryDisk,
+): Promise<Readonly<{ publisher: CatalogPublisher; log: TestLog }>> {
+  const log = new TestLog()
+  log.append([keyIssued('key_0')])
+  const publisher = publisherOf(disk)
+  publisher.take(log.snapshot())
+  for (const event of [keyIssued('key_1'), keyRevoked('key_0')]) {
+    log.append([event])
+    publisher.add([readCommit(log.commits.at(-1)!)])
+  }
+  await pass(2_000)
+  expect([publisher.served, publisher.persisted]).toEqual([4, 4])
+  log.restoreTo(2)
+  log.advanceEpoch()
+  log.append([keyRevoked('key_0')])
+  return { publisher, log }
+}
+
+describe('a snapshot of another history', () => {
+  test('takes back what was acknowledged and written until it is itself', async () => {
+    const disk = new MemoryDisk()
+    const { publisher, log } = await restoredUnder(disk)
+    await using _ = publisher
+    const gate = Promise.withResolvers<void>()
+    disk.gate = gate.promise
+    publisher.take(log.snapshot())
+    expect(publisher.held?.catalog).toMatchObject({ epoch: 2, commit: 4 })
+    await pass(1_500)
+    expect([publisher.served, publisher.persisted]).toEqual([0, 0])
+    gate.resolve()
+    await pass(10)
+    expect([publisher.served, publisher.persisted]).toEqual([4, 4])
+  })
+
+  test('is not taken for written when a copy of the history before it is', async () => {
+    const disk = new MemoryDisk()
+    const { publisher, log } = await restoredUnder(disk)
+    await using _ = publisher
+    const saves = disk.saves
+    const [old, young] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    disk.gate = old.promise
+    publisher.learnModels(new Map())
+    await pass(1_100)
+    expect(disk.saves).toBe(saves + 1)
+    disk.gate = young.promise
+    publisher.take(log.snapshot())
+    old.resolve()
+    await pass(500)
+    expect([disk.copy?.snapshot.catalog.epoch, publisher.served, publisher.persisted]).toEqual([1, 0, 0])
+    young.resolve()
+    await pass(5_000)
+    expect([disk.copy?.snapshot.catalog.epoch, publisher.served, publisher.persisted]).toEqual([2, 4, 4])
+  })
+})
+
 describe('the copy on disk', () => {
   test('is written at most once a second', async () => {
     const { log, say, start } = await startWorld()
