@@ -8,6 +8,7 @@ type Contender = { lease: Lease; clock: ManualClock; bus: MemoryBus }
 function contenders(
   count: number,
   lastEpoch = 0,
+  random: () => number = () => 0.5,
 ): { all: Contender[]; broker: MemoryBroker; pass: (ms: number) => Promise<void> } {
   const broker = new MemoryBroker()
   const all = Array.from({ length: count }, (_, index): Contender => {
@@ -17,7 +18,7 @@ function contenders(
     const ports = {
       registers: bus.registers,
       clock,
-      random: () => 0.5,
+      random,
       holder: `prober-${index}`,
       lastEpoch: () => lastEpoch,
     }
@@ -113,17 +114,32 @@ describe('Lease', () => {
     const { all, broker, pass } = contenders(1)
     await pass(1_000)
     const first = all[0]!.lease.epoch ?? 0
-    expect(first).toBeGreaterThan(1_700_000_000)
+    expect(first).toBeGreaterThan(1_700_000_000_000_000)
     broker.registers.clear()
     await pass(10_000)
     expect(all[0]!.lease.epoch).toBeGreaterThan(first)
   })
 
   test('begins above every epoch that was ever heard of', async () => {
-    const { all, pass } = contenders(1, 5_000_000_000)
+    const { all, pass } = contenders(1, 5e15)
     await pass(1_000)
-    expect(all[0]!.lease.epoch).toBe(5_000_000_001)
+    expect(all[0]!.lease.epoch).toBeGreaterThan(5e15)
   })
+
+  test.each([0, 5e15])(
+    'begins apart from who takes it in the same moment, the memory lost in between',
+    async (heard) => {
+      const dice = [0.1, 0.2, 0.3, 0.4]
+      const { all, broker } = contenders(2, heard, () => dice.shift() ?? 0)
+      for (const { lease, clock } of all) {
+        clock.advance(1_700_000_100_000 - clock.now())
+        await lease.step()
+        broker.registers.clear()
+      }
+      expect(holders(all)).toEqual([0, 1])
+      expect(all[0]!.lease.epoch).not.toBe(all[1]!.lease.epoch)
+    },
+  )
 
   test('takes a register over that holds no lease, once it has stood still', async () => {
     const { all, broker, pass } = contenders(1)

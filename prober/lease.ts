@@ -15,6 +15,8 @@ export const LEASE_STEP_MS = 1_000
 const RENEW_MS = 3_000
 const TAKE_AFTER_MS = 10_000
 const SILENT_AFTER_MS = 8_000
+/** An epoch that is not counted is a time in microseconds, the last three digits by dice. */
+const MICROS = 1_000
 
 const LeaseText = z.object({
   /** Of the process that holds it; null: given back. */
@@ -98,10 +100,12 @@ export class Lease {
   }
 
   async #take(last: LeaseValue | null, expected: number): Promise<void> {
-    const { clock, lastEpoch } = this.#ports
-    // Nodes may remember an epoch that the broker has lost with its disk: begin above any counted one.
-    const next = last === null ? Math.floor(clock.now() / 1_000) : last.epoch + 1
-    const epoch = Math.max(next, lastEpoch() + 1)
+    const { clock, random, lastEpoch } = this.#ports
+    // Nodes may remember an epoch that the broker has lost with its disk: begin above any counted one, and, by
+    // dice, apart from whoever does the same at the same time: a disk can be lost twice.
+    const beside = last === null ? Math.floor(random() * MICROS) : 0
+    const next = last === null ? Math.floor(clock.now()) * MICROS + beside : last.epoch + 1
+    const epoch = Math.max(next, lastEpoch() + 1 + beside)
     const askedAt = clock.monotonic()
     const revision = await this.#put(epoch, expected)
     if (revision !== 'conflict') this.#hold(epoch, revision, askedAt)

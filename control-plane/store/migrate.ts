@@ -10,6 +10,7 @@ import * as usage from './migrations/0002-usage.ts'
 import * as audit from './migrations/0003-audit.ts'
 import * as weights from './migrations/0004-weights.ts'
 import * as budgets from './migrations/0005-budgets.ts'
+import * as leaseEpochs from './migrations/0006-lease-epochs.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-log': log,
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-audit': audit,
   '0004-weights': weights,
   '0005-budgets': budgets,
+  '0006-lease-epochs': leaseEpochs,
 }
 
 /**

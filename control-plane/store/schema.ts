@@ -90,7 +90,7 @@ export type Database = {
   cp_checkpoint: { commit_no: Bigint; statement: string; signature: string }
   /** Times in which every weight table was heard, by whom. */
   weight_run: {
-    epoch: number
+    epoch: Bigint
     first_seq: Bigint
     writer: string
     last_seq: Bigint
@@ -99,7 +99,7 @@ export type Database = {
   }
   /** What they said of a deployment, where it was not what the table before said. */
   weight_entry: {
-    epoch: number
+    epoch: Bigint
     provider: string
     model: string
     seq: Bigint

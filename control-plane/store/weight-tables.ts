@@ -99,7 +99,7 @@ export class WeightTables {
     const run = await this.#database
       .selectFrom('weight_run')
       .select('first_seq')
-      .where('epoch', '=', epoch)
+      .where('epoch', '=', String(epoch))
       .where('first_seq', '<=', String(seq))
       .where('last_seq', '>=', String(seq))
       .orderBy('first_seq', 'desc')
@@ -143,7 +143,7 @@ export class WeightTables {
 }
 
 type Row = Readonly<{
-  epoch: number
+  epoch: string
   provider: string
   model: string
   seq: string
@@ -153,8 +153,9 @@ type Row = Readonly<{
   detail: string | null
 }>
 
-const entryOf = ({ seq, at, detail, ...entry }: Row): WeightMove => ({
+const entryOf = ({ epoch, seq, at, detail, ...entry }: Row): WeightMove => ({
   ...entry,
+  epoch: Number(epoch),
   seq: Number(seq),
   at: Number(at),
   // Written by us.
