@@ -133,9 +133,10 @@ export class CatalogFollower implements AsyncDisposable {
   /** Serves what the disk holds, then begins to follow. */
   async boot(): Promise<void> {
     const { bus, disk, subjects, problems } = this.#ports
-    const { copy, refused } = await disk.load()
+    const { copy, isDurable, refused } = await disk.load()
     for (const slot of refused) problems.note('slot_refused', slot)
-    if (copy !== null) this.#intake.takeSnapshot(copy.snapshot, () => this.#publisher.restore(copy))
+    if (copy !== null)
+      this.#intake.takeSnapshot(copy.snapshot, () => this.#publisher.restore(copy, isDurable))
     this.#subscriptions.push(
       bus.subscribe(subjects.head, (text) => this.#hear(text)),
       bus.onStatus((connected) => this.#onStatus(connected)),

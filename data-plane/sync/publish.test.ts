@@ -350,6 +350,24 @@ describe('the copy on disk', () => {
     expect(node.follower.readout()).toMatchObject({ persisted: log.head, isDiskFailing: false })
   })
 
+  test('that was found and is not safe is served, and acknowledged when it was written again', async () => {
+    const disk = new MemoryDisk()
+    const { log, start } = await startWorld({ disk })
+    Object.assign(disk, {
+      copy: { snapshot: log.snapshot(), secrets: new Map(), discovered: new Map() },
+      isDurable: false,
+    })
+    const gate = Promise.withResolvers<void>()
+    disk.gate = gate.promise
+    await using node = await start()
+    await pass(300)
+    expect(node.holder.current?.commit).toBe(log.head)
+    expect(node.follower.readout()).toMatchObject({ served: 0, persisted: 0 })
+    gate.resolve()
+    await pass(20)
+    expect(node.follower.readout()).toMatchObject({ served: log.head, persisted: log.head })
+  })
+
   test('is written a last time when the node stops', async () => {
     const disk = new MemoryDisk()
     const { log, say, start } = await startWorld({ disk })

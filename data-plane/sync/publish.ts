@@ -111,13 +111,15 @@ export class CatalogPublisher implements AsyncDisposable {
     return this.#failure === null ? this.#acknowledged.nacks : [this.#failure, ...this.#acknowledged.nacks]
   }
 
-  /** Begins with what was on disk. */
-  restore(copy: NodeCopy): void {
+  /** Begins with what was on disk. @param isDurable a power failure would leave it there. */
+  restore(copy: NodeCopy, isDurable: boolean): void {
     this.#secrets.restore(copy.secrets)
     this.#discovered = copy.discovered
-    // What the first build puts in force is what the disk holds.
-    this.#offeredSerial = 1
-    this.#keeper.found(1, copy)
+    if (isDurable) {
+      // What the first build puts in force is what the disk holds.
+      this.#offeredSerial = 1
+      this.#keeper.found(1, copy)
+    }
     this.take(copy.snapshot)
   }
 

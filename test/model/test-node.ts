@@ -24,6 +24,8 @@ export class MemoryDisk implements DiskCopy {
   copy: NodeCopy | null
   saves = 0
   failing = false
+  /** Is what it was given to begin with safe? */
+  isDurable = true
   /** A save waits for this. */
   gate: Promise<void> = Promise.resolve()
 
@@ -32,7 +34,7 @@ export class MemoryDisk implements DiskCopy {
   }
 
   async load(): Promise<LoadedCopy> {
-    return { copy: this.copy, refused: [] }
+    return { copy: this.copy, isDurable: this.isDurable, refused: [] }
   }
 
   async save(copy: NodeCopy): Promise<void> {

@@ -8,6 +8,7 @@ import { systemClock } from '#contracts/process/clock.ts'
 import { deriveKeys } from '#contracts/security/master-key.ts'
 import { keyIssued, providerRegistered, TestLog } from '#test/model/log-builder.ts'
 import { FileDiskCopy, type NodeCopy } from './disk-copy.ts'
+import { nodeFiles } from './files.ts'
 import { loadNodeId } from './node-id.ts'
 
 const key = deriveKeys(Buffer.alloc(32, 1)).disk
@@ -37,7 +38,7 @@ describe('a copy on disk', () => {
   test('comes back as it was written', async () => {
     const copy = copyOf(2_000)
     await open().save(copy)
-    expect(await open().load()).toEqual({ copy, refused: [] })
+    expect(await open().load()).toEqual({ copy, isDurable: true, refused: [] })
   })
 
   test('holds nothing in the clear but its header', async () => {
@@ -49,7 +50,7 @@ describe('a copy on disk', () => {
   })
 
   test('is absent on a new machine, without a complaint', async () => {
-    expect(await open().load()).toEqual({ copy: null, refused: [] })
+    expect(await open().load()).toEqual({ copy: null, isDurable: true, refused: [] })
   })
 
   test('is written to the other slot each time, and the newest is taken', async () => {
@@ -73,7 +74,11 @@ describe('a copy on disk', () => {
   test('of another master key is refused', async () => {
     await open().save(copyOf(1))
     const loaded = await open(deriveKeys(Buffer.alloc(32, 2)).disk).load()
-    expect(loaded).toEqual({ copy: null, refused: [{ slot: 'a', reason: 'wrong key or damaged' }] })
+    expect(loaded).toEqual({
+      copy: null,
+      isDurable: true,
+      refused: [{ slot: 'a', reason: 'wrong key or damaged' }],
+    })
   })
 
   test('of another fold version or format is refused by name', async () => {
@@ -84,7 +89,7 @@ describe('a copy on disk', () => {
       ['"format":2', '"format":9', 'written in format 9, this build reads 2'],
     ] as const) {
       await writeFile(slot('a'), bytes.replace(from, to), 'latin1')
-      expect(await open().load()).toEqual({ copy: null, refused: [{ slot: 'a', reason }] })
+      expect(await open().load()).toEqual({ copy: null, isDurable: true, refused: [{ slot: 'a', reason }] })
     }
   })
 
@@ -152,6 +157,17 @@ describe('a copy on disk', () => {
     await rm(folder)
     await disk.save(copyOf(3))
     expect((await open().load()).copy?.snapshot.catalog.keys.size).toBe(3)
+  })
+
+  test('is made safe against a power failure when it is found, and is called unsafe when it cannot be', async () => {
+    await open().save(copyOf(1))
+    const synced: string[] = []
+    const watched = { ...nodeFiles, syncFolder: async (path: string) => void synced.push(path) }
+    const found = await new FileDiskCopy(folder, key, systemClock, watched).load()
+    expect([found.isDurable, synced]).toEqual([true, [folder]])
+    const syncFolder = async (): Promise<void> => Promise.reject(new Error('EIO'))
+    const unsafe = await new FileDiskCopy(folder, key, systemClock, { ...nodeFiles, syncFolder }).load()
+    expect([unsafe.isDurable, unsafe.copy?.snapshot.catalog.keys.size]).toEqual([false, 1])
   })
 
   test('gives the event loop back every two milliseconds while it is written', async () => {

@@ -30,7 +30,12 @@ export type NodeCopy = Readonly<{
 
 /** Why a slot was not used. */
 export type RefusedSlot = Readonly<{ slot: string; reason: string }>
-export type LoadedCopy = Readonly<{ copy: NodeCopy | null; refused: readonly RefusedSlot[] }>
+export type LoadedCopy = Readonly<{
+  copy: NodeCopy | null
+  /** Would it be there after a power failure, too? What is not has to be written again. */
+  isDurable: boolean
+  refused: readonly RefusedSlot[]
+}>
 
 export interface DiskCopy {
   /** @returns the newest copy that is whole, and what is wrong with a newer one. Never rejects. */
@@ -99,11 +104,21 @@ export class FileDiskCopy implements DiskCopy {
       const copy = openSlot(this.#key, file)
       if (copy.ok) {
         this.#next = slot === 'a' ? 'b' : 'a'
-        return { copy: copy.value, refused }
+        return { copy: copy.value, isDurable: await this.#isNameSafe(), refused }
       }
       refused.push({ slot, reason: copy.error })
     }
-    return { copy: null, refused }
+    return { copy: null, isDurable: true, refused }
+  }
+
+  /** Who wrote the copy may have been killed before its name was safe. */
+  async #isNameSafe(): Promise<boolean> {
+    try {
+      await this.#files.syncFolder(this.#folder)
+      return true
+    } catch {
+      return false // it is written again, and what is wrong with the disk is said then
+    }
   }
 
   async save(copy: NodeCopy): Promise<void> {
