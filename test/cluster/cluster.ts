@@ -139,7 +139,6 @@ export class Cluster implements AsyncDisposable {
           APIPROXY_OPS_PORT: String(opsPort),
         },
         ready: `${opsUrl}/readyz`,
-        readyWithinMs: 60_000,
       }),
     )
     const node = { role, url: `http://127.0.0.1:${port}`, opsUrl, dataDir }
@@ -182,7 +181,6 @@ export class Cluster implements AsyncDisposable {
         nodeFlags: this.#nodeFlags,
         env: { ...this.#env, APIPROXY_ADMIN_PORT: String(port) },
         ready: `http://127.0.0.1:${port}/readyz`,
-        readyWithinMs: 30_000,
       }),
     )
   }

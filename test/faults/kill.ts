@@ -96,7 +96,7 @@ export class Role implements Killable, AsyncDisposable {
   }
 
   async #ready(): Promise<void> {
-    const { ready, readyWithinMs = 20_000, name } = this.#options
+    const { ready, readyWithinMs = 60_000, name } = this.#options
     if (ready instanceof RegExp) {
       await this.#process.waitForLine(ready, readyWithinMs)
       return

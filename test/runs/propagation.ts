@@ -5,7 +5,8 @@
  *
  * `rate` is changes a second, evenly spaced; with 0 each lane sends its next change when the last one is
  * answered, and the figures are those of a queue. Ends with the commit and digest of every node and with the
- * time from commit to served, as the control plane measures it: until the node's report has come back.
+ * time from commit to served, as the control plane measures it: until the node's report has come back. Then
+ * the whole log is folded again, and every node has to have served the state that it leads to.
  */
 import { loadavg } from 'node:os'
 import type { AdminClient } from '#control-plane/admin/client.ts'
@@ -52,6 +53,10 @@ say(
 say(
   `aim of p99 under ${AIM_MS} ms: ${p99 < AIM_MS ? 'met' : 'missed'}; load average ${loadavg()[0]?.toFixed(1)}`,
 )
+const replay = await cluster.admin.audit.replay.query()
+const equal = replay.nodes.filter(({ verdict }) => verdict === 'equal')
+say(`the log folded again at commit ${replay.commit}: ${equal.length} nodes have served that state`)
+if (!replay.ok || equal.length < options.nodes) problems.push(`the replay says ${JSON.stringify(replay)}`)
 if (measured < options.changes * options.nodes) problems.push(`only ${measured} pairs were measured`)
 conclude(problems)
 
