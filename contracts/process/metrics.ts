@@ -11,10 +11,7 @@ export type Sample = Readonly<{ labels: Labels; value: number }>
 
 export class Metrics {
   readonly #registry = new Registry()
-
-  constructor() {
-    collectDefaultMetrics({ register: this.#registry, prefix: 'apiproxy_' })
-  }
+  readonly #ofProcess = (ofProcess ??= observeProcess())
 
   /** A value that goes up and down, read at each scrape. */
   gauge(
@@ -64,7 +61,20 @@ export class Metrics {
     return this.#registry.contentType
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics()
+  /** The process's own first, then these. */
+  async text(): Promise<string> {
+    return `${await this.#ofProcess.metrics()}\n${await this.#registry.metrics()}`
   }
+}
+
+/**
+ * Memory, CPU, event loop and collector, once for a process however many planes it holds: the observers behind
+ * them never end.
+ */
+let ofProcess: Registry | null = null
+
+function observeProcess(): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'apiproxy_' })
+  return registry
 }

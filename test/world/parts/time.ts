@@ -5,6 +5,7 @@
  * promise that can go on has gone on, so the order of everything follows from the seed alone. What a process
  * has planned dies, waits or goes on with it.
  */
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '#contracts/process/clock.ts'
 
 /** Epoch milliseconds at which every world begins. */
@@ -124,7 +125,12 @@ export class VirtualTime {
       clearTimeout: clear,
       clearInterval: clear,
     })
-    return () => void Object.assign(globalThis, real)
+    const { any } = AbortSignal
+    AbortSignal.any = anyOf
+    return () => {
+      Object.assign(globalThis, real)
+      AbortSignal.any = any
+    }
   }
 
   #happen({ at, life, run }: Happening): void {
@@ -212,4 +218,15 @@ class VirtualTimer {
   hasRef(): boolean {
     return true
   }
+}
+
+/** Node keeps a combined signal that is listened to until it is aborted, and with it the world it is of. */
+function anyOf(signals: Iterable<AbortSignal>): AbortSignal {
+  const combined = new AbortController()
+  for (const signal of signals) {
+    if (signal.aborted) combined.abort(signal.reason)
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', () => combined.abort(signal.reason), { once: true })
+  }
+  return combined.signal
 }
