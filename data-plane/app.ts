@@ -93,7 +93,7 @@ export async function startDataPlane(
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
   const pools = stack.use(new Pools())
   const spool = stack.use(openSpool(folder, config.usageSpoolBytes, ports))
-  const { onIntent, onRecord } = recorder(spool, node)
+  const { onIntent, onSend, onRecord } = recorder(spool, node)
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey
   const disk = new FileDiskCopy(folder, diskKey, clock)
   const shared = { bus, subjects, link, clock, random, problems }
@@ -109,7 +109,7 @@ export async function startDataPlane(
   const limiter = stack.use(new Limiter({ counters: ports.limits, clock, nodes }))
   const isDrained = (): boolean => spool.isDrained && hasBudgets(holder)
   const budgets = stack.use(new Budgets({ link, node, boot, isDrained, clock }))
-  const parts = { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onRecord }
+  const parts = { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onSend, onRecord }
   const inference = inferencePorts(config, ports, parts)
   const metrics = new Metrics()
   const { context } = inference
@@ -150,10 +150,11 @@ const openSpool = (folder: string, mostBytes: number, { bus, logger }: DataPlane
     onProblem: (message) => logger.warn({}, message),
   })
 
-function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onRecord'> {
+function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onSend' | 'onRecord'> {
   const lineOf = (record: RequestRecord): string => encodeRecord({ ...record, node })
   return {
     onIntent: (record) => spool.intend(record.id, lineOf(record)),
+    onSend: () => spool.writeIntents(),
     onRecord: (record, written) => spool.append(record.id, lineOf(record), written),
   }
 }
@@ -166,12 +167,13 @@ type NodeParts = Readonly<{
   statuses: Map<number, number>
   limiter: Limiter
   onIntent: InferencePorts['onIntent']
+  onSend: InferencePorts['onSend']
   budgets: Budgets
   onRecord: InferencePorts['onRecord']
 }>
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
-  const { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onRecord } = parts
+  const { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onSend, onRecord } = parts
   const { sessions, notes, clock, logger, random, context: store } = ports
   const sealer = createSealer(config.masterKey.carriers)
   return {
@@ -204,6 +206,7 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
         habit,
       }),
     onIntent,
+    onSend,
     onRecord,
     onSettled: (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1),
   }

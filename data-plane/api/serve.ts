@@ -21,7 +21,7 @@ import type { ContextStore } from '../sessions/context.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import type { SnapshotHolder } from '../sync/holder.ts'
 import type { AnswerHead } from '../upstream/downstream.ts'
-import { runPlan, type AttemptRecord, type PlanResult } from '../upstream/failover.ts'
+import { isWorthALine, runPlan, type AttemptRecord, type PlanResult } from '../upstream/failover.ts'
 import type { Health } from '../upstream/health/health.ts'
 import type { Pools } from '../upstream/pools.ts'
 import { Account, type RequestRecord } from '../usage/account.ts'
@@ -61,8 +61,10 @@ export type InferencePorts = Readonly<{
   /** The counters of attempts: outcomes by credential, first and total times. */
   onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
   onAttempt: (record: AttemptRecord, stream: boolean) => void
-  /** Told before a request is sent anywhere: what is to be recorded if this process dies now. */
+  /** Told before a request is sent anywhere: what is to be recorded if this process dies then. */
   onIntent: (record: RequestRecord) => void
+  /** Told right before it is sent: returns when its intent is written. */
+  onSend: () => void
   /** Told once a request of a known caller, when it is over. `written`: called when nothing can undo that. */
   onRecord: (record: RequestRecord, written: () => void) => void
   /** Told once a request: the status the client saw (499: it had left). */
@@ -313,6 +315,7 @@ async function run(ports: InferencePorts, exchange: Exchange): Promise<Problem |
       const intent = account.intend(begun)
       if (intent !== null) ports.onIntent(intent)
     },
+    onSend: ports.onSend,
     onFirst: (lane, firstMs, slowness) => {
       streamFirstMs = firstMs
       ports.onFirst(lane, firstMs, slowness)
@@ -371,12 +374,6 @@ function tell(reply: Reply, { snapshot }: Exchange, result: PlanResult): Problem
   if (last !== undefined && last.status > 0) about.push(names.UPSTREAM_STATUS, String(last.status))
   reply.fail(last === undefined ? unasked(result.refusal) : problemOf(result.failures), about)
   return null
-}
-
-/** A client that left is no news. */
-function isWorthALine(result: PlanResult): boolean {
-  if (result.kind === 'cancelled') return false
-  return result.kind !== 'answered' || (result.failure !== null && result.failure.outcome !== 'cancelled')
 }
 
 function logFailure(logger: Logger, exchange: Exchange, result: PlanResult): void {

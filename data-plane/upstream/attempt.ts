@@ -54,6 +54,8 @@ export type AttemptInput = Readonly<{
   /** What is left of the whole request's time, in milliseconds. */
   remainingMs: number
   client: Downstream
+  /** Told right before the first byte goes out. */
+  onSend?: (() => void) | undefined
   /** Told when a stream's first content has come: long before the end of the attempt. In milliseconds. */
   onFirst: (firstMs: number) => void
   clock: Readonly<{ now(): number; monotonic(): number }>
@@ -111,7 +113,6 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   send(): void {
     const { dispatcher, deployment, lane, prepared, limitMs, remainingMs, client } = this.#input
-    const { idleMs } = deployment.timeouts
     client.onGone(() => this.#giveUp(failure('cancelled')))
     if (this.#state === 'done') return // it had left before
     this.#timer = setTimeout(() => this.#outOfTime(), Math.min(limitMs, remainingMs))
@@ -120,7 +121,7 @@ class Attempt implements Dispatcher.DispatchHandler {
         method: prepared.method,
         path: prepared.path,
         ...bodyOptions(prepared.headers.concat(lane.headers), prepared.body),
-        bodyTimeout: idleMs,
+        bodyTimeout: deployment.timeouts.idleMs,
       },
       this,
     )
@@ -129,6 +130,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#state === 'done') controller.abort(new Error('given up'))
+    else this.#input.onSend?.()
   }
 
   onResponseStart(
@@ -257,12 +259,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #write(told: Buffer | null): void {
-    const { client } = this.#input
-    if (told === null || client.write(told)) return
+    if (told === null || this.#input.client.write(told)) return
     const controller = this.#controller
     if (controller === null || controller.paused) return
     controller.pause()
-    client.onceDrained(() => controller.resume())
+    this.#input.client.onceDrained(() => controller.resume())
   }
 
   #endPassing(): void {
@@ -331,9 +332,8 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /** After the commit point a failure is the client's to know. */
   #breakOff(): void {
-    const { client } = this.#input
-    if (this.#stream === null) client.cut()
-    else client.end(this.#stream.breakOff({ code: 'stream_broken' }))
+    if (this.#stream === null) this.#input.client.cut()
+    else this.#input.client.end(this.#stream.breakOff({ code: 'stream_broken' }))
     this.#finish(failure('cut'))
   }
 

@@ -46,6 +46,8 @@ export type PlanInput = Choice &
     onPick?: (pick: Pick, moment: PickMoment) => void
     /** Told of each attempt before anything is sent: what has to be known of it whatever happens next. */
     onBegin?: (begun: BegunAttempt) => void
+    /** Told right before the first byte of an attempt goes out: what `onBegin` said must be safe by then. */
+    onSend?: () => void
     /** Told when a stream's first content has come, in milliseconds from sending. */
     onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
     /** Told of each attempt as it ends. */
@@ -112,6 +114,12 @@ export type PlanResult =
       refusal: Readonly<{ why: Refusal; waitMs: number | null }> | null
     }>
   | Readonly<{ kind: 'cancelled'; attempts: number }>
+
+/** A client that left is no news. */
+export function isWorthALine(result: PlanResult): boolean {
+  if (result.kind === 'cancelled') return false
+  return result.kind !== 'answered' || (result.failure !== null && result.failure.outcome !== 'cancelled')
+}
 
 /** However many credentials there are: no request costs its providers more than this many attempts. */
 const MOST_ATTEMPTS = 8
@@ -264,7 +272,7 @@ class Run {
   ): Promise<AttemptResult> {
     const { health, pools, clock } = this.#ports
     const { deployment } = chosen.candidate
-    const { ask, session, stream, client, onBegin, onFirst, onAttempt } = this.#input
+    const { ask, session, stream, client, onBegin, onSend, onFirst, onAttempt } = this.#input
     const { firstTokenMs, answerMs } = deployment.timeouts
     this.#attempts += 1
     onBegin?.({ deployment, lane, why, prepared })
@@ -280,6 +288,7 @@ class Run {
       limitMs: firstLimitMs(chosen.standing.expectedMs, stream ? firstTokenMs : answerMs, hasOther),
       remainingMs: this.#remainingMs(),
       client,
+      onSend,
       onFirst: (firstMs) => onFirst(lane, firstMs, health.first(ticket, firstMs, clock.monotonic())),
       clock,
     })

@@ -180,6 +180,7 @@ describe('the spool', () => {
       await turn()
       // Another try of the same request.
       spool.intend('two', 'two intended again')
+      spool.writeIntents()
       copyTo(copy)
     }
     const restarted = new Shelf()
@@ -189,6 +190,29 @@ describe('the spool', () => {
       expect(spool.recovered).toBe(starts === 0 ? 2 : 0)
     }
     expect(restarted.lines).toEqual(['one recorded', 'two intended again', 'six intended'])
+  })
+
+  test('has written nothing of an intent whose request was never sent, and its record all the same', async () => {
+    const shelf = new Shelf()
+    await using spool = open(shelf)
+    for (const id of ['sent', 'unsent']) {
+      spool.intend(id, `${id} intended`)
+      copyTo(`${copy}-${id}`)
+      if (id === 'sent') spool.writeIntents()
+    }
+    const left = async (place: string): Promise<readonly string[]> => {
+      const restarted = new Shelf()
+      await using other = open(restarted, undefined, place)
+      await other.flush()
+      rmSync(place, { recursive: true })
+      return restarted.lines
+    }
+    expect(await left(`${copy}-sent`)).toEqual([])
+    expect(await left(`${copy}-unsent`)).toEqual(['sent intended'])
+    spool.append('unsent', 'unsent recorded')
+    await turn()
+    copyTo(copy)
+    expect(await left(copy)).toEqual(['unsent recorded', 'sent intended'])
   })
 
   test('is drained when the bus has what earlier processes left, whatever this one has added', async () => {
@@ -220,6 +244,7 @@ describe('the spool', () => {
     const text = 'x'.repeat(1_000)
     for (let at = 0; at < 10_000; at++) {
       spool.intend(`r${at}`, `r${at} intended`)
+      if (at % 3 === 0) spool.writeIntents()
       spool.append(`r${at}`, `r${at} ${text}`)
       if (at % 500 === 0) await turn()
     }
@@ -256,6 +281,7 @@ describe('the spool', () => {
           if (one === 'begin') {
             const id = `r${(begun += 1)}`
             spool.intend(id, `${id} intended`)
+            spool.writeIntents()
             underWay.push(id)
           } else if (one === 'end') {
             const id = underWay.shift()
@@ -316,6 +342,7 @@ test('what a process said it had begun is there after it was killed with SIGKILL
     const go = () => {
       const first = at
       for (let more = 0; more < 20; more++) { spool.intend(String(at), at + ' intended'); at++ }
+      spool.writeIntents()
       for (let id = first; id < at; id += 2) spool.append(String(id), id + ' recorded')
       process.stdout.write('begun ' + at + '\\n')
       setImmediate(() => { process.stdout.write('ended ' + at + '\\n'); setImmediate(go) })

@@ -6,9 +6,10 @@
  * the next start, become records as they are. So whatever a provider was sent is in the books, and killing the
  * process at any moment loses none.
  *
- * An intent is written at once, with whatever waits; a record within the turn of the event loop, together with
- * the others of that turn, and before its client has the end of the answer. Every 200 ms
- * what was written is forced to the disk, and what waits is published. Whatever may have been published already
+ * Intents wait for `writeIntents`, which is asked for right before the first byte of a request is sent: undici
+ * sends the requests of one turn of the event loop together at its end, so their intents, and the records that
+ * wait, are written in one go. A record is written within its turn in any case, and before its client has the
+ * end of the answer. Every 200 ms what was written is forced to the disk, and what waits is published. Whatever may have been published already
  * is published again after a start: it is stored once by its id. Bounded: when the disk's share is used up, the
  * oldest records go, and are counted.
  */
@@ -41,6 +42,8 @@ export class Spool implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout
   /** By id, in the order they began. */
   readonly #open = new Map<string, string>()
+  /** Lines of intents to be written. */
+  #intended = ''
   #held: string[] = []
   #heldBytes = 0
   /** To be told of what is held. */
@@ -68,12 +71,17 @@ export class Spool implements AsyncDisposable {
   }
 
   /**
-   * Written when this returns, if the disk can be written at all.
+   * To be written by `writeIntents` before anything is sent.
    * @param line what is recorded if nothing else is; an earlier one of the same id counts no more.
    */
   intend(id: string, line: string): void {
     this.#open.set(id, line)
-    this.#write(intentLine(line))
+    this.#intended += intentLine(line)
+  }
+
+  /** All intents are written when this returns, if the disk can be written at all. */
+  writeIntents(): void {
+    if (this.#intended !== '') this.#write()
   }
 
   /**
@@ -159,12 +167,13 @@ export class Spool implements AsyncDisposable {
     this.#heldBytes += text.length
   }
 
-  /** Writes what is held and, in one go with it, an intent. */
-  #write(intent = ''): void {
+  /** Writes the intents and, in one go with them, what is held. */
+  #write(): void {
     this.#willWrite = false
-    if (this.#held.length === 0 && intent === '') return
-    const isWritten =
-      !this.#isRefused && this.#attempt('cannot write the usage spool', () => this.#put(intent))
+    if (this.#held.length === 0 && this.#intended === '') return
+    const isWritten = !this.#isRefused && this.#attempt('cannot write the usage spool', () => this.#put())
+    // What could not be written is open still, and so in whatever segment comes next.
+    this.#intended = ''
     if (!isWritten) {
       this.#isRefused = true
       this.#boundHeld()
@@ -177,9 +186,9 @@ export class Spool implements AsyncDisposable {
     for (const told of this.#waitingForIt.splice(0)) told()
   }
 
-  #put(intent: string): void {
-    // A new segment tells all that are open, this one among them.
-    const intents = this.#journal.isOpen ? intent : this.#intents()
+  #put(): void {
+    // A new segment tells all that are open, these among them.
+    const intents = this.#journal.isOpen ? this.#intended : this.#intents()
     this.#journal.write(intents + this.#held.join(''), this.#held.length)
   }
 

@@ -154,6 +154,7 @@ function* usageCases(): Generator<Case> {
     run: () => {
       const account = begin()
       spool.intend(account.id, line(account.intend(begun)))
+      spool.writeIntents()
       spool.append(account.id, end(account))
     },
   }

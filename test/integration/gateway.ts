@@ -91,8 +91,9 @@ export class Gateway implements AsyncDisposable {
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
   readonly settled: number[] = []
-  /** What would have been put into the books if the node had died, in the order it was sent out. */
+  /** What would have been put into the books if the node had died, as it was told before anything was sent. */
   readonly intents: RequestRecord[] = []
+  readonly #intended: RequestRecord[] = []
   /** What was put into the books, in the order the requests ended. */
   readonly records: RequestRecord[] = []
   readonly warnings: LogFields[] = []
@@ -154,7 +155,8 @@ export class Gateway implements AsyncDisposable {
       requestTimeoutMs,
       onFirst: () => undefined,
       onAttempt: (record) => void this.attempts.push(record),
-      onIntent: (record) => void this.intents.push(record),
+      onIntent: (record) => void this.#intended.push(record),
+      onSend: () => void this.intents.push(...this.#intended.splice(0)),
       onRecord: (record, written) => {
         this.records.push(record)
         written()
