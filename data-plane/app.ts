@@ -16,7 +16,7 @@ import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
-import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
+import { idOfRecord, recordEncoder } from '#contracts/usage/record.ts'
 import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { LimitCounters } from './admission/counters.ts'
 import { Limiter } from './admission/limiter.ts'
@@ -45,7 +45,6 @@ import { SnapshotHolder } from './sync/holder.ts'
 import { Problems } from './sync/problems.ts'
 import { Reporter } from './sync/report.ts'
 import { Counters } from './telemetry/counters.ts'
-import type { RequestRecord } from './usage/account.ts'
 import { Spool } from './usage/spool.ts'
 import { Emitter } from './telemetry/emit.ts'
 import { Health } from './upstream/health/health.ts'
@@ -151,7 +150,7 @@ const openSpool = (folder: string, mostBytes: number, { bus, logger }: DataPlane
   })
 
 function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onSend' | 'onRecord'> {
-  const lineOf = (record: RequestRecord): string => encodeRecord({ ...record, node })
+  const lineOf = recordEncoder(node)
   return {
     onIntent: (record) => spool.intend(record.id, lineOf(record)),
     onSend: () => spool.writeIntents(),
