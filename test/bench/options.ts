@@ -27,7 +27,7 @@ const SUBJECTS: readonly SubjectName[] = ['gateway', 'bare', 'nginx', 'portkey']
 export const USAGE = `node test/bench/main.ts
   --rounds 5          windows of each subject in each phase; the median counts
   --seconds 2.5       length of a window
-  --warm-up 2         seconds each subject runs before its first window of a phase, up to four times until it is warm
+  --warm-up 2         seconds each subject runs before its first window of a phase, up to eight times until it is warm
   --phases ${DEFAULT_PHASES.join(',')}
                       of ${PHASES.map(({ name }) => name).join(', ')}
   --subjects ${SUBJECTS.join(',')}
