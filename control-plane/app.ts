@@ -111,7 +111,8 @@ export async function startControlPlane(
   const books = booksOf(database)
   const keeper = keeperOf(config, ports, books.weightTables)
   const weights = stack.use(weightsOf(config, ports, keeper))
-  const relayed = { discovery, weights, relay: relayState, budgets, ...books }
+  const { gatewayUrl: gateway = null } = config
+  const relayed = { discovery, weights, relay: relayState, budgets, gateway, ...books }
   const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({

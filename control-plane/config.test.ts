@@ -30,6 +30,15 @@ describe('the control plane’s configuration', () => {
     ])
   })
 
+  test('says where clients go only when it was told', () => {
+    const told = (APIPROXY_GATEWAY_URL: string): unknown => {
+      const config = readControlPlaneConfig({ ...ENV, APIPROXY_GATEWAY_URL })
+      return config.ok ? config.value.gatewayUrl : config.error
+    }
+    expect([told(''), told('https://llm.example')]).toEqual([null, 'https://llm.example'])
+    expect(told('llm.example')).toEqual([expect.stringContaining('APIPROXY_GATEWAY_URL')])
+  })
+
   test.each([
     ['0', false],
     ['off', false],

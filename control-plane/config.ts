@@ -34,6 +34,8 @@ export type ControlPlaneConfig = Readonly<{
   modelsTtlMs: number
   /** How long single requests are kept, in days. */
   usageRetentionDays: number
+  /** Where clients reach the gateway, for people to read; absent or null: not known. */
+  gatewayUrl?: string | null
 }>
 
 export type ControlPlaneEnvironment = ControlPlaneConfig &
@@ -46,6 +48,9 @@ export type ControlPlaneEnvironment = ControlPlaneConfig &
     configFile: string | null
     logLevel: string
   }>
+
+/** Nodes are behind whatever is in front of them: only the operator knows the address that clients use. */
+export const envGatewayUrl = envUrl('http:', 'https:').optional()
 
 /** In seconds. Providers add models a few times a month; five minutes is what clients of the list expect. */
 export const envModelsTtl = envInt(1, 86_400).default(300)
@@ -63,6 +68,7 @@ const ControlPlaneEnv = z.object({
   REDIS_URL: envUrl('redis:', 'rediss:').optional(),
   MODELS_CACHE_TTL: envModelsTtl,
   APIPROXY_USAGE_RETENTION_DAYS: envUsageRetention,
+  APIPROXY_GATEWAY_URL: envGatewayUrl,
   APIPROXY_MASTER_KEY: envMasterKey,
   APIPROXY_ADMIN_TOKEN: envSecret(24),
   /** Loopback: whoever reaches this port and has the token rules the fleet. */
@@ -90,6 +96,7 @@ export function readControlPlaneConfig(env: Env): Result<ControlPlaneEnvironment
     applyMigrations: value.AUTO_APPLY_DB_MIGRATIONS,
     modelsTtlMs: value.MODELS_CACHE_TTL * 1_000,
     usageRetentionDays: value.APIPROXY_USAGE_RETENTION_DAYS,
+    gatewayUrl: value.APIPROXY_GATEWAY_URL ?? null,
     redisUrl: value.REDIS_URL ?? null,
     declaration: declaration.value,
     databaseUrl: value.DATABASE_URL,

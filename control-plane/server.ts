@@ -4,6 +4,7 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import { addHealthRoutes, type HealthPorts } from '#contracts/process/health.ts'
 import { addAdminRoutes, type AdminPorts } from './admin/plugin.ts'
+import { addConsoleRoutes } from './console/serve.ts'
 import { addNodeRoutes, type NodeRoutePorts } from './nodes/routes.ts'
 
 export type ServerPorts = Readonly<{ health: HealthPorts; nodes: NodeRoutePorts; admin: AdminPorts }>
@@ -27,5 +28,6 @@ export function buildServer({ health, nodes, admin }: ServerPorts): FastifyInsta
   addHealthRoutes(server, health)
   addNodeRoutes(server, nodes)
   addAdminRoutes(server, admin)
+  addConsoleRoutes(server)
   return server
 }

@@ -75,6 +75,26 @@ describe('the check', () => {
       },
     ],
     [
+      'the page stands alone',
+      'the browser loading what it is not served',
+      {
+        'control-plane/console/page/x.ts': "import { ok } from '#contracts/result.ts'\nexport const x = ok",
+      },
+    ],
+    [
+      'the page stands alone',
+      'the browser loading a package',
+      { 'control-plane/console/page/x.ts': "import { fastify } from 'fastify'\nexport const x = fastify" },
+    ],
+    [
+      'the page stands alone',
+      'the server running what the browser runs',
+      {
+        'control-plane/console/page/x.ts': 'export const x = 1',
+        'control-plane/console/serve.ts': "import { x } from './page/x.ts'\nexport const y = x",
+      },
+    ],
+    [
       'planes are apart',
       'a plane importing test code',
       { 'data-plane/sync/x.ts': "import { fake } from '#test/fakes/provider.ts'\nfake(1)" },

@@ -45,6 +45,8 @@ export type AdminPorts = Readonly<{
   /** Bearer token of the admins. */
   adminToken: Secret
   relay: () => RelayState
+  /** Where clients reach the gateway; null: nobody told us. */
+  gateway: string | null
 }>
 
 /** What the record of a call will say; written while the call runs. */

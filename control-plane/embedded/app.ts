@@ -74,7 +74,7 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
       ? config.declaration
       : withSimulated(config.declaration, simulated.baseUrl)
   const controlPlane = stack.use(
-    await startControlPlane(config.controlPlane, {
+    await startControlPlane(withGateway(config, dataPlane.port), {
       pool,
       bus: stack.use(broker.connect()),
       modelLists: stack.use(new MemoryModelListCache()),
@@ -103,6 +103,15 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   const running = stack.move()
   return { controlPlane, dataPlane, isSimulated, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+/** Here it is known where clients go, unless something is in front of us. */
+function withGateway({ controlPlane, dataPlane }: EmbeddedConfig, port: number): ControlPlaneConfig {
+  const gatewayUrl = controlPlane.gatewayUrl ?? `http://${reachable(dataPlane.host)}:${port}`
+  return { ...controlPlane, gatewayUrl }
+}
+
+/** An address to listen on everywhere is none to connect to. */
+export const reachable = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
 
 /** What nodes share, where there is one of them. */
 function memoryStores(

@@ -17,7 +17,7 @@ const show = (more: Partial<BannerInput>): string =>
     admin: 'http://127.0.0.1:8090',
     clientKey: null,
     adminToken: null,
-    dataDir: '.apiproxy',
+    tokenPlace: '.apiproxy/admin-token',
     simulatedModel: null,
     catalog: after(),
     ...more,

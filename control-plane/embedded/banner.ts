@@ -12,17 +12,18 @@ export type BannerInput = Readonly<{
   /** Shown only when they were just made. */
   clientKey: string | null
   adminToken: string | null
-  dataDir: string
+  /** Where the admin token is kept or was given. */
+  tokenPlace: string
   /** The model of the simulated provider, when there is no other. */
   simulatedModel: string | null
   catalog: Catalog
 }>
 
 export function banner(input: BannerInput): string {
-  const { gateway, admin, clientKey, adminToken, dataDir, simulatedModel, catalog } = input
-  const lines = ['', 'APIProxy is ready.', '', `  gateway  ${gateway}/v1`, `  admin    ${admin}`]
-  if (adminToken !== null)
-    lines.push(`  token    ${adminToken}`, `           (admin token, kept in ${dataDir}/admin-token)`)
+  const { gateway, admin, clientKey, adminToken, tokenPlace, simulatedModel, catalog } = input
+  const opened = `           (open it in a browser with the admin token, in ${tokenPlace})`
+  const lines = ['', 'APIProxy is ready.', '', `  gateway  ${gateway}/v1`, `  admin    ${admin}`, opened]
+  if (adminToken !== null) lines.push(`  token    ${adminToken}`)
   if (clientKey !== null) lines.push(`  key      ${clientKey}`, '           (client key, shown this once)')
   if (simulatedModel !== null) {
     lines.push(

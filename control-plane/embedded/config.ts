@@ -16,7 +16,7 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import { contextEnv, contextOf, envStreamUsage, envUsageSpool, originsOf } from '#data-plane/config.ts'
 import type { Declaration } from '../bootstrap/declaration.ts'
 import { readEnvironment } from '../bootstrap/environment.ts'
-import { envModelsTtl, envUsageRetention } from '../config.ts'
+import { envGatewayUrl, envModelsTtl, envUsageRetention } from '../config.ts'
 import type { EmbeddedConfig } from './app.ts'
 
 const MIB = 1024 * 1024
@@ -43,6 +43,7 @@ const EmbeddedEnv = z.object({
   APIPROXY_DRAIN_MS: envInt(0, 600_000).default(10_000),
   MODELS_CACHE_TTL: envModelsTtl,
   APIPROXY_USAGE_RETENTION_DAYS: envUsageRetention,
+  APIPROXY_GATEWAY_URL: envGatewayUrl,
   APIPROXY_CONFIG: z.string().optional(),
   /** Quiet: the banner is what a person at the terminal came for. */
   LOG_LEVEL: LogLevel.default('warn'),
@@ -98,6 +99,7 @@ export function readEmbeddedConfig(
       applyMigrations: true,
       modelsTtlMs: value.MODELS_CACHE_TTL * 1_000,
       usageRetentionDays: value.APIPROXY_USAGE_RETENTION_DAYS,
+      gatewayUrl: value.APIPROXY_GATEWAY_URL ?? null,
     },
     prober: { host: LOOPBACK, port: value.APIPROXY_PROBER_PORT },
     simulatedPort: value.APIPROXY_SIMULATED_PORT,

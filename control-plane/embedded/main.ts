@@ -7,7 +7,7 @@ import { EXIT_CONFIG } from '#contracts/process/env.ts'
 import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
 import { createLogger } from '#contracts/process/logger.ts'
 import { withConfigFile } from '../bootstrap/with-file.ts'
-import { startEmbedded } from './app.ts'
+import { reachable, startEmbedded } from './app.ts'
 import { banner } from './banner.ts'
 import { readEmbeddedConfig } from './config.ts'
 import { issueFirstKey } from './first-key.ts'
@@ -16,8 +16,6 @@ import { lockFolder } from './lock.ts'
 import { SIMULATED_MODEL } from './simulated-provider.ts'
 
 const NAME = 'apiproxy'
-/** An address to listen on everywhere is none to connect to. */
-const shown = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
 const readText = (path: string): Promise<string> => readFile(path, 'utf8')
 const env = orExit(NAME, await withSecretFiles(process.env, readText))
 const dataDir = env['APIPROXY_DATA_DIR'] || '.apiproxy'
@@ -43,11 +41,11 @@ await runUntilSignal(logger, async () => {
   const clientKey = await issueFirstKey(controlPlane.ledger, config.controlPlane.masterKey)
   process.stdout.write(
     banner({
-      gateway: `http://${shown(config.dataPlane.host)}:${dataPlane.port}`,
-      admin: `http://${shown(config.controlPlane.host)}:${controlPlane.port}`,
+      gateway: `http://${reachable(config.dataPlane.host)}:${dataPlane.port}`,
+      admin: `http://${reachable(config.controlPlane.host)}:${controlPlane.port}`,
       clientKey: clientKey?.reveal() ?? null,
       adminToken: adminToken.isNew && !env['APIPROXY_ADMIN_TOKEN'] ? adminToken.text : null,
-      dataDir,
+      tokenPlace: env['APIPROXY_ADMIN_TOKEN'] ? 'APIPROXY_ADMIN_TOKEN' : `${dataDir}/admin-token`,
       simulatedModel: isSimulated ? SIMULATED_MODEL : null,
       catalog: controlPlane.ledger.catalog,
     }),

@@ -12,6 +12,7 @@ import {
   MAX_DEPTH,
   MAX_FILES_PER_FOLDER,
   MAX_LINES,
+  PAGE,
   PLANES,
   PURE,
   PURE_NODE,
@@ -34,6 +35,7 @@ export function checkArchitecture(files: readonly SourceFile[]): readonly Violat
     ...edges.flatMap(checkPlane),
     ...own.flatMap(checkOrder),
     ...own.flatMap(checkHome),
+    ...own.flatMap(checkPage),
     ...checkPurity(files, own),
     // Types are gone when the program runs: only what is loaded can be loaded in a circle.
     ...cycles(own.filter(({ kind, typeOnly }) => kind === 'file' && !typeOnly)).map((cycle) => ({
@@ -148,6 +150,13 @@ function checkHome({ from, to, kind, typeOnly }: Edge): readonly Violation[] {
   const homes = HOMES[to]
   if (homes === undefined) return [{ rule: 'packages have a home', path: from, detail: `${to} has none` }]
   return matchesAny(from, homes) ? [] : [{ rule: 'packages have a home', path: from, detail: to }]
+}
+
+/** A browser finds no package and no `#name`; nothing that Node runs finds a document. */
+function checkPage({ from, to, kind, typeOnly }: Edge): readonly Violation[] {
+  const [isOf, leadsTo] = [from.startsWith(PAGE), kind === 'file' && to.startsWith(PAGE)]
+  if (typeOnly || isOf === leadsTo) return []
+  return [{ rule: 'the page stands alone', path: from, detail: `imports ${to}` }]
 }
 
 const IMPURE =

@@ -89,6 +89,9 @@ export const PLANES = {
 /** Planes that may see other planes beside `contracts`. */
 export const SEES_ALL = ['control-plane/embedded/']
 
+/** What a browser runs: it loads nothing but what is served with it, and is loaded by nobody else. */
+export const PAGE = 'control-plane/console/page/'
+
 /** Package → where it may be loaded; its types may be named anywhere. `*` stands for any part of one path segment, `**` for any path. */
 export const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@electric-sql/pglite': ['control-plane/embedded/**'],
@@ -150,6 +153,8 @@ export const PURE = [
   'data-plane/sync/cursor.ts',
   'control-plane/budgets/grant.ts',
   'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
+  'control-plane/console/page/{events,format,route,words}.ts',
+  'control-plane/console/page/parts/{chart,first-request,limits,usage}.ts',
   'control-plane/explain/{candidates,recompute,resolve-name,shift}.ts',
   'control-plane/commands/{command,decide,decide-*,decided,restore,money/*}.ts',
   'prober/judgement/{capacity,damp,estimate,memory,peers,score,window}.ts',
@@ -160,7 +165,12 @@ export const PURE = [
 export const PURE_NODE = ['node:buffer']
 
 /** Where time and chance enter; everybody else is given them. */
-export const CLOCKS = ['contracts/process/{clock,lifecycle}.ts', '*/main.ts', 'control-plane/embedded/**']
+export const CLOCKS = [
+  'contracts/process/{clock,lifecycle}.ts',
+  '*/main.ts',
+  'control-plane/embedded/**',
+  'control-plane/console/page/main.ts',
+]
 
 export const FORBIDDEN_NAMES = [
   'utils',

@@ -106,6 +106,7 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     logger,
     adminToken: new Secret(ADMIN_TOKEN),
     relay: () => ({ kind: 'current' }),
+    gateway: null,
   }
   await createGenesis(ports)
   const running = stack.move()

@@ -111,6 +111,8 @@ describe('what enters the image', () => {
     }
     for (const main of MAINS.values()) follow(main)
     follow('control-plane/admin/cli.ts')
+    // A browser does.
+    follow('control-plane/console/page/main.ts')
     expect(seen.size).toBeGreaterThan(100)
   })
 
@@ -120,6 +122,9 @@ describe('what enters the image', () => {
       '.npmrc',
       'LICENSE',
       'bin/apiproxy.js',
+      ...['frame.css', 'icon.svg', 'index.html', 'style.css', 'tables.css', 'words.css'].map(
+        (name) => `control-plane/console/page/${name}`,
+      ),
       'package-lock.json',
       'package.json',
     ])

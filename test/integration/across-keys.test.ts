@@ -11,6 +11,7 @@ import { Metrics } from '#contracts/process/metrics.ts'
 import { AUTHORITY } from '#control-plane/admin/authority.ts'
 import { adminRouter } from '#control-plane/admin/router.ts'
 import { NodeLink } from '#control-plane/nodes/link.ts'
+import { consoleFiles } from '#control-plane/console/serve.ts'
 import { buildServer } from '#control-plane/server.ts'
 import { ADMIN_TOKEN, openAdminPlane, type AdminPlane } from '../control-plane/admin-plane.ts'
 import { entry, usageRecord } from '../control-plane/usage-record.ts'
@@ -55,7 +56,7 @@ function statusOf({ statusCode, headers, body }: Answer): number {
 
 describe('client keys on the control plane', () => {
   /** What may be asked without any credential. A route that is not here must refuse. */
-  const PUBLIC = ['/livez', '/readyz', '/health', '/metrics']
+  const PUBLIC = ['/livez', '/readyz', '/health', '/metrics', ...consoleFiles().map(({ path }) => path)]
   let plane: AdminPlane
   let server: FastifyInstance
   let keys: readonly string[]

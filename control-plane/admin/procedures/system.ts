@@ -22,6 +22,8 @@ export const system = router({
         logId: catalog.genesis?.logId ?? null,
         frozen: [...catalog.frozen].map(([stream, why]) => ({ stream, ...why })),
         relay: ctx.relay(),
+        /** Where clients reach the gateway; null: `APIPROXY_GATEWAY_URL` is not set. */
+        gateway: ctx.gateway,
         calls: { held: ctx.calls.held, dropped: ctx.calls.dropped },
       }
     }),
