@@ -124,7 +124,8 @@ export class Checks {
   #serves(place: NodePlace, node: RunningNode, snapshot: RoutingSnapshot, isFirst: boolean): void {
     const { history, workload } = this.#world
     const now = { epoch: snapshot.epoch, commit: snapshot.commit }
-    const moment = history.at(now.epoch, now.commit)
+    const { foldVersion } = node
+    const moment = history.at(now.epoch, now.commit, { foldVersion, digest: snapshot.digest })
     if (moment === null)
       return this.#broken(`I3: ${place.name} serves ${textOf(now)}, which the log never had`)
     if (moment.floor > node.foldVersion)
@@ -162,11 +163,11 @@ export class Checks {
     const { history } = this.#world
     const kept = history.on(epoch, persisted)
     if (kept !== null) place.persisted = { epoch: kept.catalog.epoch, commit: persisted }
-    const moment = history.on(epoch, applied)
+    const moment = history.on(epoch, applied, { foldVersion, digest })
     if (moment !== null && moment.digests.get(foldVersion) !== digest)
       this.#broken(`I5: ${place.name} reports another state than the log at ${epoch}:${applied}`)
     const revoked = history.lastRevocation(served)
-    const isSame = history.on(epoch, revoked) === history.commit(revoked)
+    const isSame = moment !== null && moment === history.commit(applied)
     if (revoked > persisted && isSame && !place.disk.hasFailed)
       this.#broken(
         `I8: ${place.name} acknowledged the revocation in commit ${revoked} with ${persisted} on disk`,

@@ -31,10 +31,14 @@ export type Moment = Readonly<{
   floor: number
 }>
 
+/** What a release makes of a moment. */
+type State = Readonly<{ foldVersion: number; digest: string }>
+
 export class History {
   readonly violations: string[] = []
   readonly #oracles: readonly Oracle[]
-  readonly #moments = new Map<string, Moment>()
+  /** Newest first: until a restored log begins an epoch, it has other commits under the numbers of the lost ones. */
+  readonly #moments = new Map<string, Moment[]>()
   /** First commit of each epoch. */
   readonly #beginnings = new Map<number, number>()
   /** The states at the head, by release. */
@@ -55,15 +59,17 @@ export class History {
     return (this.#seen[0] ?? NOTHING).catalog
   }
 
-  /** The moment the log had this commit under this epoch; null: it never had. */
-  at(epoch: number, commit: number): Moment | null {
-    return this.#moments.get(`${epoch}:${commit}`) ?? null
+  /** The moment the log had this commit under this epoch, in this state if it was in several; null: it never had. */
+  at(epoch: number, commit: number, state?: State): Moment | null {
+    const moments = this.#moments.get(`${epoch}:${commit}`) ?? []
+    const same = moments.find(({ digests }) => digests.get(state?.foldVersion ?? -1) === state?.digest)
+    return same ?? moments[0] ?? null
   }
 
   /** The same for whoever follows this epoch: what came before it is of the epochs before. */
-  on(epoch: number, commit: number): Moment | null {
+  on(epoch: number, commit: number, state?: State): Moment | null {
     for (let at = epoch; at >= 0; at--)
-      if (commit >= (this.#beginnings.get(at) ?? Infinity)) return this.at(at, commit)
+      if (commit >= (this.#beginnings.get(at) ?? Infinity)) return this.at(at, commit, state)
     return null
   }
 
@@ -104,7 +110,8 @@ export class History {
     }
     this.#seen = seen
     this.#stack.push({ seen, moment })
-    this.#moments.set(`${catalog.epoch}:${wire.commit}`, moment)
+    const place = `${catalog.epoch}:${wire.commit}`
+    this.#moments.set(place, [moment, ...(this.#moments.get(place) ?? [])])
     if (catalog.epoch !== (head?.catalog.epoch ?? -1)) this.#beginnings.set(catalog.epoch, wire.commit)
   }
 
