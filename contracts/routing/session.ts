@@ -6,6 +6,7 @@
  * node; what has to go elsewhere goes to the same elsewhere each time.
  */
 import type { Dice } from './dice.ts'
+import type { Pick } from './pick.ts'
 import { rendezvous, unitOf } from './rendezvous.ts'
 import type { Place, Scored } from './standing.ts'
 
@@ -64,6 +65,28 @@ export function chooseForSession<At extends Place>(
 function stays({ factor, share, paced }: Scored, session: string): boolean {
   if (!(share > 0) || factor < LEAVE) return false
   return paced >= HARDLY_PACED || unitOf(`pace\n${session}`) < paced
+}
+
+/**
+ * Where a session belongs once it was answered, when that is not where it was served; null: it is.
+ *
+ * @param before null: it was not known. @param first the request's first choice.
+ */
+export function homeAfter(
+  before: Readonly<{ bound: string; home: string | null }> | null,
+  first: Pick | null,
+  served: string,
+): string | null {
+  if (before === null) {
+    const preferred = first?.kind === 'chosen' ? first.preferred : null
+    return preferred === served ? null : preferred
+  }
+  if (before.bound === served) return before.home
+  if (before.home === served) return null
+  const left = first?.scored.find(({ candidate }) => candidate.deployment.id === before.bound)
+  // What is not there any more, or takes nothing new, is no home to go back to.
+  if (left === undefined || left.candidate.weight <= 0) return null
+  return before.home ?? before.bound
 }
 
 /** The dice of a session for its tier: the same each time, so that it does not change tiers at every turn. */

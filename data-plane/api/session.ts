@@ -7,7 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { SESSION_ID } from '#contracts/http/headers.ts'
 import type { CredentialId, KeyId } from '#contracts/ids.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
-import type { Preference } from '#contracts/routing/session.ts'
+import { homeAfter, type Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
 import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
@@ -100,24 +100,28 @@ export function settleSession(
 export function settle(
   before: Binding | null,
   first: Pick | null,
-  { deployment, credential, attempt }: Answered,
+  answered: Answered,
 ): Readonly<{ word: string; binding: Binding }> {
-  const moved = (word: string, home: string | null): ReturnType<typeof settle> => ({
-    word,
-    binding: { deployment, credential, home: home === deployment ? null : home },
-  })
-  if (before === null) return moved('bound', first?.kind === 'chosen' ? first.preferred : null)
-  if (before.deployment === deployment) {
-    const key = before.credential === null || before.credential === credential ? 'kept' : 'moved:key'
-    return moved(key, before.home)
-  }
-  if (before.home === deployment) return moved('moved:returned', null)
+  const { deployment, credential } = answered
+  const remembered = before === null ? null : { bound: before.deployment, home: before.home }
+  const home = homeAfter(remembered, first, deployment)
+  return { word: wordOf(before, first, answered), binding: { deployment, credential, home } }
+}
+
+function wordOf(
+  before: Binding | null,
+  first: Pick | null,
+  { deployment, credential, attempt }: Answered,
+): string {
+  if (before === null) return 'bound'
+  if (before.deployment === deployment)
+    return before.credential === null || before.credential === credential ? 'kept' : 'moved:key'
+  if (before.home === deployment) return 'moved:returned'
   const left = first?.scored.find(({ candidate }) => candidate.deployment.id === before.deployment)
-  // What is not there any more is no home to go back to.
-  if (left === undefined) return moved('moved:gone', null)
-  if (left.candidate.weight <= 0) return moved('moved:draining', null)
+  if (left === undefined) return 'moved:gone'
+  if (left.candidate.weight <= 0) return 'moved:draining'
   const wasTried = first?.kind === 'chosen' && first.chosen === left && attempt > 1
-  return moved(`moved:${wasTried ? 'failed' : reasonOf(left)}`, before.home ?? before.deployment)
+  return `moved:${wasTried ? 'failed' : reasonOf(left)}`
 }
 
 function reasonOf({ standing: { out }, share, paced, factor }: Scored): string {
