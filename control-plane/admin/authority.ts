@@ -67,6 +67,8 @@ export const AUTHORITY: ReadonlyMap<string, Authority> = new Map<string, Authori
   ['audit.blame', 'read'],
   ['config.plan', 'write'],
   ['config.applyFile', 'write'],
+  // Writes nothing, but takes what may hold secrets, as a plan does.
+  ['config.whatIf', 'write'],
   ['config.export', 'read'],
   ['usage.summary', 'read'],
   ['usage.timeseries', 'read'],

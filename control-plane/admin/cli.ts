@@ -16,6 +16,7 @@ import { adminCommands, commandRouter, inputAlone, type Command } from './cli/co
 import { verifyFile, writeExport } from './cli/log-file.ts'
 import { inputOf, missingValues } from './cli/flags.ts'
 import { render, renderWatched } from './cli/output.ts'
+import { whatIfText, type WhatIfShown } from './cli/what-if-text.ts'
 
 export type CliPorts = Readonly<{
   env: Env
@@ -282,9 +283,13 @@ function readJson(text: string): Input {
   return value
 }
 
-/** An answer that is a file. */
-const wholeText = (path: string, answer: unknown): string | null =>
-  path === 'config.export' && isRecord(answer) && typeof answer['yaml'] === 'string' ? answer['yaml'] : null
+/** An answer that is a file, or has a text of its own. */
+function wholeText(path: string, answer: unknown): string | null {
+  if (path === 'config.export' && isRecord(answer) && typeof answer['yaml'] === 'string')
+    return answer['yaml']
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- answered by the router's own procedure
+  return path === 'config.whatIf' ? whatIfText(answer as WhatIfShown) : null
+}
 
 /** Answers that say no: scripts look at the exit status. */
 const isNegative = (answer: unknown): boolean =>

@@ -38,6 +38,8 @@ const READS_THE_LOG: ReadonlySet<string> = new Set([
   'audit.replay',
   'audit.stateAt',
   'audit.diff',
+  // … and this one the books.
+  'config.whatIf',
 ])
 /** Reading a log of millions of commits. */
 const VERIFY_TIMEOUT_MS = 600_000

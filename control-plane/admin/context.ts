@@ -56,8 +56,10 @@ export type CallNote = {
   detail: string
 }
 
-export type AdminContext = Omit<AdminPorts, 'adminToken'> &
+export type AdminContext = Omit<AdminPorts, 'adminToken' | 'ledger' | 'calls'> &
   Readonly<{
+    ledger: Pick<Ledger, 'catalog' | 'snapshot' | 'stop' | 'catchUp' | 'execute' | 'digestAt'>
+    calls: Pick<CallRecorder, 'record' | 'flush' | 'recent' | 'held' | 'dropped'>
     actor: Actor
     note: CallNote
     /** The listener closes: what has no end of its own ends now. */

@@ -72,7 +72,8 @@ export type RefusalData = Readonly<{
 
 const NO_DATA: RefusalData = { refusal: null, issues: [], current: null }
 
-function refusalData(error: TRPCError): RefusalData {
+/** @returns what clients are told of an error beside its code and message. */
+export function refusalData(error: TRPCError): RefusalData {
   if (!(error.cause instanceof Refusal)) return NO_DATA
   const { rejection } = error.cause
   const issues = rejection.kind === 'invalid' ? rejection.issues : []

@@ -85,14 +85,14 @@ function listedBy({ model, candidates }: AskedFor, id: ProviderId): Readonly<{ i
   return candidates.some(({ deployment }) => deployment === deploymentId(id, model)) ? [{ id: model }] : []
 }
 
-const providersOf = ({ keys }: Catalog, id: string): ReadonlySet<string> | null => {
+export const providersOf = ({ keys }: Catalog, id: string): ReadonlySet<string> | null => {
   const key = keys.get(keyId(id))
   const providers = key === undefined ? undefined : termsOf(key).scopes.providers
   return providers === undefined ? null : new Set(providers)
 }
 
 /** Pinned models that nobody listed share one place per provider; only the node knew whether it was listed. */
-function idOf(
+export function idOf(
   { kind }: Resolution,
   { provider, model }: NamedCandidate,
   named: ReadonlySet<string>,

@@ -49,6 +49,24 @@ export type RequestFilter = Readonly<{
   to?: number | undefined
 }>
 
+/** Requests in the order of time, from their oldest. */
+export type WindowFilter = Readonly<{
+  /** Epoch milliseconds, `to` not included. */
+  from: number
+  to: number
+  /** `next` of the page before. */
+  after?: string | undefined
+  limit: number
+  /** Of so many requests one, the same ones each time; 1: all. */
+  oneIn: number
+}>
+
+export type WindowPage = Readonly<{
+  /** `record` null: a later release wrote it. */
+  requests: readonly Readonly<{ record: UsageRecord | null; cost: number | null }>[]
+  next: string | null
+}>
+
 export type LoggedRequest = Readonly<{
   record: UsageRecord
   tags: readonly string[]
@@ -132,6 +150,44 @@ export class UsageReport {
     if (from !== undefined) query = query.where('at', '>=', String(from))
     if (to !== undefined) query = query.where('at', '<', String(to))
     return (await query.execute()).flatMap(asLogged)
+  }
+
+  /** @returns how many requests there were, `most` at the most. */
+  async count(from: number, to: number, most: number): Promise<number> {
+    const { rows } = await sql<{ count: string }>`select count(*) as count from (
+      select 1 from usage_record where at >= ${from}::bigint and at < ${to}::bigint limit ${most}) as found`.execute(
+      this.#database,
+    )
+    return Number(rows[0]?.count ?? 0)
+  }
+
+  /** Oldest first. What is left out is left out by a hash of its id, so that a page costs what it holds. */
+  async window({ from, to, after, limit, oneIn }: WindowFilter): Promise<WindowPage> {
+    let query = this.#database
+      .selectFrom('usage_record')
+      .select(['at', 'id', 'record', 'tags', 'cost_nano'])
+      .where('at', '>=', String(from))
+      .where('at', '<', String(to))
+      .orderBy('at')
+      .orderBy('id')
+      .limit(limit)
+    if (after !== undefined) {
+      const dot = after.indexOf('.')
+      const at = after.slice(0, dot)
+      query = query
+        .where(sql<boolean>`(at, id) > (${at}::bigint, ${after.slice(dot + 1)})`)
+        .where('at', '>=', at)
+    }
+    if (oneIn > 1) query = query.where(sql<boolean>`(hashtext(id) & 1073741823) % ${oneIn}::int = 0`)
+    const rows = await query.execute()
+    const last = rows.at(-1)
+    return {
+      requests: rows.map((row) => {
+        const [logged] = asLogged(row)
+        return { record: logged?.record ?? null, cost: logged?.cost ?? null }
+      }),
+      next: last === undefined || rows.length < limit ? null : `${last.at}.${last.id}`,
+    }
   }
 
   async request(id: string): Promise<LoggedRequest | null> {

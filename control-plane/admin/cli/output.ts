@@ -79,15 +79,23 @@ function table(
   const shown = columns ?? [...new Set(rows.flatMap((row) => [...leaves(row)].map(([path]) => path)))]
   const titles = shown.map((path) => path.split('.').at(-1) ?? path)
   const lines = [titles, ...rows.map((row) => shown.map((path) => cell(path, memberAt(row, path))))]
-  const widths = titles.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
-  return lines
-    .map((line) =>
-      line
-        .map((text, column) => text.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return aligned(lines).join('\n')
+}
+
+/** @returns a line for the titles and one for each row, their cells below each other. */
+export const columns = (titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] =>
+  rows.length === 0 ? [] : aligned([titles, ...rows])
+
+function aligned(lines: readonly (readonly string[])[]): readonly string[] {
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
+  )
+  return lines.map((line) =>
+    line
+      .map((text, column) => text.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 function memberAt(row: Readonly<Record<string, unknown>>, path: string): unknown {

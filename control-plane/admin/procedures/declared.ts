@@ -1,0 +1,71 @@
+/**
+ * A configuration as a file that is sent: what such an input holds, and what it wishes for.
+ */
+import { z } from 'zod'
+import { Secret } from '#contracts/security/secret.ts'
+import { readConfigFile } from '../../bootstrap/file.ts'
+import { prepareDeclaration } from '../../bootstrap/prepare.ts'
+import type { Command } from '../../commands/command.ts'
+import type { Issue } from '../../commands/rejection.ts'
+import type { SealedSecret } from '../../store/event-log.ts'
+import type { AdminContext } from '../context.ts'
+import { refused } from '../trpc.ts'
+
+/** A commit holds less. */
+const MOST_CHARACTERS = 500_000
+const SecretText = z
+  .string()
+  .max(MOST_CHARACTERS)
+  .transform((text) => new Secret(text))
+
+/** Members of such an input. */
+export const declaring = {
+  yaml: SecretText.meta({
+    secret: true,
+    description: 'Providers, models and keys as in the file that APIPROXY_CONFIG names.',
+  }),
+  variables: SecretText.optional().meta({
+    secret: true,
+    description: 'A line NAME=value for each ${NAME} in it.',
+  }),
+  retireOthers: z
+    .boolean()
+    .default(false)
+    .describe('Retire providers and models that the API made and the file does not name.'),
+}
+type FileInput = Readonly<{
+  yaml: Secret
+  variables?: Secret | undefined
+  retireOthers: boolean
+  expectedCommit?: number | undefined
+}>
+
+/** Throws what of it cannot be read, by its path. */
+export function readDeclared(
+  ctx: AdminContext,
+  { yaml, variables, retireOthers, expectedCommit }: FileInput,
+): Readonly<{ command: Command & { type: 'ApplyConfig' }; secrets: readonly SealedSecret[] }> {
+  const read = readConfigFile(yaml.reveal(), 'yaml', variablesOf(variables), false)
+  if (!read.ok) throw refused({ kind: 'invalid', issues: read.error.map(asIssue) })
+  const { state, secrets } = prepareDeclaration(read.value, ctx.masterKey)
+  return {
+    command: { type: 'ApplyConfig', state, retireOthers, expectedCommit: expectedCommit ?? null },
+    secrets,
+  }
+}
+
+/** `yaml: providers.a.baseUrl: is not a URL` */
+function asIssue(sentence: string): Issue {
+  const [, message = sentence] = /^yaml: (.*)$/s.exec(sentence) ?? []
+  return { path: 'yaml', message }
+}
+
+function variablesOf(text: Secret | undefined): Readonly<Record<string, string>> {
+  const lines = (text?.reveal() ?? '').split(/\r?\n/)
+  return Object.fromEntries(
+    lines.flatMap((line) => {
+      const [, name, value] = /^\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? []
+      return name === undefined || value === undefined ? [] : [[name, value]]
+    }),
+  )
+}

@@ -1,0 +1,63 @@
+/**
+ * Reads what "what if" is asked of: the requests of a window, evenly thinned out when there are too many, and
+ * what the prober said meanwhile.
+ */
+import type { UsageReport } from '../store/usage-report.ts'
+import type { WeightTables } from '../store/weight-tables.ts'
+import type { FactorMove } from './knowledge.ts'
+import { PastReader, unusable, type PastRequest } from './past-request.ts'
+
+export type WindowPorts = Readonly<{
+  usage: Pick<UsageReport, 'count' | 'window'>
+  tables: Pick<WeightTables, 'changes'>
+}>
+
+export type PastWindow = Readonly<{
+  /** All that were recorded; null: more than `MOST_COUNTED`, and none was read. */
+  recorded: number | null
+  /** Each request that was read stands for so many. */
+  times: number
+  requests: readonly PastRequest[]
+  /** What was read and cannot be asked, by why. */
+  unused: ReadonlyMap<string, number>
+  moves: readonly FactorMove[]
+}>
+
+/** Requests read at most: by so many a share is known to half a point. */
+const MOST_REQUESTS = 50_000
+/** Requests counted at most. */
+export const MOST_COUNTED = 3_000_000
+const PAGE = 1_000
+const MOST_MOVES = 50_000
+/** The prober's kept tables are whole at least once in this time, in milliseconds. */
+const WHOLE_TABLE_MS = 3_660_000
+
+/** @param from epoch milliseconds. @param to not included. */
+export async function readWindow(
+  { usage, tables }: WindowPorts,
+  from: number,
+  to: number,
+  most = MOST_REQUESTS,
+): Promise<PastWindow> {
+  const recorded = await usage.count(from, to, MOST_COUNTED + 1)
+  const unused = new Map<string, number>()
+  const requests: PastRequest[] = []
+  if (recorded > MOST_COUNTED) return { recorded: null, times: 1, requests, unused, moves: [] }
+  const times = Math.max(1, Math.ceil(recorded / most))
+  const reader = new PastReader()
+  for (let after: string | undefined; ;) {
+    const page = await usage.window({ from, to, after, limit: PAGE, oneIn: times })
+    for (const { record, cost } of page.requests) {
+      const why = record === null ? 'written by a release that this one cannot read' : unusable(record)
+      if (why !== null) unused.set(why, (unused.get(why) ?? 0) + 1)
+      else if (record !== null) requests.push(reader.read(record, cost))
+    }
+    if (page.next === null) break
+    after = page.next
+  }
+  const changes = await tables.changes(from - WHOLE_TABLE_MS, to, {}, MOST_MOVES)
+  const moves = changes.map(({ at, provider, model, factor, detail }) => {
+    return { at, provider, model, factor, usual: detail?.usual ?? {} }
+  })
+  return { recorded, times, requests, unused, moves }
+}
