@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import { providerId } from '#contracts/ids.ts'
 import {
   listenAdmin,
   openAdminPlane,
@@ -98,16 +97,6 @@ describe('config.whatIf', () => {
     expect(shareOf(found, 'b')?.changed).toBe(shareOf(found, 'b')?.recorded)
     const before = await plane.api.config.whatIf({ to: 1_000_000, hours: 1 })
     expect(before).toMatchObject({ requests: { recorded: 0 }, models: [], targets: [] })
-  })
-
-  test('speaks of what the environment declares, too', async () => {
-    const { ledger } = plane.ports
-    const known = ledger.catalog.providers.get(providerId('a'))
-    expect(known?.origin).toBe('api')
-    const found = await plane.api.config.whatIf({
-      yaml: 'providers: { a: { baseUrl: "https://x.example/v1" } }',
-    })
-    expect(found.entities.map(({ entity }) => entity)).toEqual(['provider a'])
   })
 
   test.each([
