@@ -18,6 +18,8 @@ export type Answer = Readonly<{
   stream: boolean
   /** A stream is cut off here instead of ending, in bytes. */
   cutAt?: number
+  /** Nothing more comes after so many bytes, and the connection stays open; 0: not even a status. */
+  hangAt?: number
 }>
 
 export type Sent = Readonly<{
@@ -134,9 +136,17 @@ export class Upstream implements AsyncDisposable {
   }
 }
 
-function tell(response: ServerResponse, { status = 200, headers, text, stream, cutAt }: Answer): void {
+function tell(
+  response: ServerResponse,
+  { status = 200, headers, text, stream, cutAt, hangAt }: Answer,
+): void {
+  if (hangAt === 0) return
   const type = stream ? 'text/event-stream' : 'application/json'
   response.writeHead(status, { 'content-type': type, ...headers })
+  if (hangAt !== undefined) {
+    response.write(Buffer.from(text).subarray(0, hangAt))
+    return
+  }
   if (cutAt === undefined) {
     response.end(text)
     return

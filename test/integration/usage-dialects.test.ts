@@ -1,15 +1,14 @@
 /**
- * The same conversation costs the same, whole or as a stream, in whatever dialect it is asked for and answered.
- *
- * A record's cost follows from its tokens, provider, model and time alone (`control-plane/usage/ingest.ts`).
+ * The same conversation uses the same, whole or as a stream, in whatever dialect it is asked for and answered.
+ * What it costs then: `usage-costs.test.ts`.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { JsonObject } from '#data-plane/dialects/canonical/json.ts'
 import { DIALECTS, type DialectName } from '#data-plane/dialects/canonical/request.ts'
 import type { RequestRecord } from '#data-plane/usage/account.ts'
 import { say } from '../conformance/loops/said.ts'
 import { Upstream } from '../conformance/upstream.ts'
 import { eventually } from '../eventually.ts'
+import { asking } from './conversation.ts'
 import { Gateway, KEY } from './gateway.ts'
 
 let upstream: Upstream
@@ -28,27 +27,13 @@ beforeEach(() => {
   gateway.forgive()
 })
 
-const HELLO: Readonly<Record<DialectName, JsonObject>> = {
-  'openai-chat': { messages: [{ role: 'user', content: 'hello' }] },
-  'openai-responses': { input: 'hello', store: false },
-  anthropic: { max_tokens: 100, messages: [{ role: 'user', content: 'hello' }] },
-  gemini: { contents: [{ role: 'user', parts: [{ text: 'hello' }] }] },
-}
-
 async function ask(client: DialectName, model: string, stream: boolean): Promise<[string, RequestRecord]> {
-  const method = stream ? 'streamGenerateContent?alt=sse' : 'generateContent'
-  const path = {
-    'openai-chat': '/v1/chat/completions',
-    'openai-responses': '/v1/responses',
-    anthropic: '/v1/messages',
-    gemini: `/v1beta/models/${model}:${method}`,
-  }[client]
-  const named = client === 'gemini' ? {} : { model, stream }
+  const { path, body } = asking(client, model, stream)
   const before = gateway.records.length
   const answer = await fetch(`http://127.0.0.1:${gateway.port}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ ...HELLO[client], ...named }),
+    body: JSON.stringify(body),
   })
   const told = await answer.text()
   await eventually(() => gateway.records.length > before)

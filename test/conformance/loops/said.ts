@@ -24,8 +24,15 @@ export function say(dialect: DialectName, said: Said, stream: boolean): Answer {
   return { text: stream ? STREAMS[dialect](said) : json(BODIES[dialect](said)), stream }
 }
 
-/** Arguments come in two pieces, as they do. */
-const halves = (text: string): readonly string[] => [text.slice(0, 5), text.slice(5)]
+/** Longest piece of what is long, in characters. */
+const PIECE = 50
+/** Texts and arguments come in two pieces or more, as they do. */
+const inPieces = (text: string): readonly string[] => [
+  text.slice(0, 5),
+  ...(text.length <= PIECE
+    ? [text.slice(5)]
+    : (text.slice(5).match(new RegExp(`.{1,${PIECE}}`, 'gs')) ?? [])),
+]
 
 // Chat, as OpenRouter and DeepSeek extend it.
 
@@ -74,10 +81,10 @@ function chatStream(said: Said): string {
     ...(thought
       ? [chunk({ reasoning_content: thought.text }), chunk({ reasoning_details: chatDetails(thought.state) })]
       : []),
-    ...(text === undefined ? [] : halves(text).map((content) => chunk({ content }))),
+    ...(text === undefined ? [] : inPieces(text).map((content) => chunk({ content }))),
     ...calls.flatMap((call, index) => [
       chunk({ tool_calls: [{ index, ...chatCall(call), function: { name: call.name, arguments: '' } }] }),
-      ...halves(json(call.args)).map((piece) =>
+      ...inPieces(json(call.args)).map((piece) =>
         chunk({ tool_calls: [{ index, function: { arguments: piece } }] }),
       ),
     ]),
@@ -183,14 +190,14 @@ function textEvents(event: MakeEvent, item: object, text: string): readonly stri
   const part = { type: 'output_text', text, annotations: [], logprobs: [] }
   return [
     event('response.content_part.added', { ...place, part: { ...part, text: '' } }),
-    ...halves(text).map((delta) => event('response.output_text.delta', { ...place, delta, logprobs: [] })),
+    ...inPieces(text).map((delta) => event('response.output_text.delta', { ...place, delta, logprobs: [] })),
     event('response.output_text.done', { ...place, text, logprobs: [] }),
     event('response.content_part.done', { ...place, part }),
   ]
 }
 
 const argumentEvents = (event: MakeEvent, place: object, text: string): readonly string[] => [
-  ...halves(text).map((delta) => event('response.function_call_arguments.delta', { ...place, delta })),
+  ...inPieces(text).map((delta) => event('response.function_call_arguments.delta', { ...place, delta })),
   event('response.function_call_arguments.done', { ...place, arguments: text }),
 ]
 
@@ -249,10 +256,10 @@ function messageStream(said: Said): string {
         delta({ type: 'signature_delta', signature: block['signature'] }),
       )
     else if (block['type'] === 'text')
-      frames.push(...halves(String(block['text'])).map((text) => delta({ type: 'text_delta', text })))
+      frames.push(...inPieces(String(block['text'])).map((text) => delta({ type: 'text_delta', text })))
     else
       frames.push(
-        ...['', ...halves(json(block['input']))].map((piece) =>
+        ...['', ...inPieces(json(block['input']))].map((piece) =>
           delta({ type: 'input_json_delta', partial_json: piece }),
         ),
       )
@@ -297,7 +304,7 @@ const geminiFinish = ({ finish }: Said): string =>
   finish === 'length' ? 'MAX_TOKENS' : finish === 'filter' ? 'SAFETY' : 'STOP'
 
 function geminiStream(said: Said): string {
-  const pieces = said.text === undefined ? [] : halves(said.text).map((text) => ({ text }))
+  const pieces = said.text === undefined ? [] : inPieces(said.text).map((text) => ({ text }))
   const chunks = [
     ...[...geminiParts({ ...said, text: undefined }), ...pieces].map((part) => geminiChunk([part], null)),
     geminiChunk([{ text: '' }], geminiFinish(said)),
