@@ -9,6 +9,7 @@ import type { Pool } from 'pg'
 import type { Bus } from '#contracts/bus/bus.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
+import type { ContentStore } from '#contracts/content/content.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, type Readiness } from '#contracts/process/health.ts'
@@ -54,6 +55,8 @@ export type ControlPlanePorts = Readonly<{
   bus: Bus
   /** Stays open too. */
   modelLists: ModelListCache
+  /** And these; null: there is no way to where nodes keep them. */
+  contents: ContentStore | null
   clock: Clock
   random: Random
   logger: Logger
@@ -90,7 +93,7 @@ export async function startControlPlane(
   config: ControlPlaneConfig,
   ports: ControlPlanePorts,
 ): Promise<RunningControlPlane> {
-  const { pool, bus, clock, logger, declare } = ports
+  const { pool, bus, contents, clock, logger, declare } = ports
   await using stack = new AsyncDisposableStack()
   const database = stack.adopt(openDatabase(pool), (opened) => opened.destroy())
   const log = new EventLog(database)
@@ -112,7 +115,7 @@ export async function startControlPlane(
   const keeper = keeperOf(config, ports, books.weightTables)
   const weights = stack.use(weightsOf(config, ports, keeper))
   const { gatewayUrl: gateway = null } = config
-  const relayed = { discovery, weights, relay: relayState, budgets, gateway, ...books }
+  const relayed = { discovery, weights, relay: relayState, budgets, contents, gateway, ...books }
   const admin = { ledger, log, fleet, calls, masterKey, clock, logger, ...audit, ...relayed }
   const server = stack.adopt(
     buildServer({

@@ -64,7 +64,7 @@ const ControlPlaneEnv = z.object({
   APIPROXY_NATS_PREFIX: envPrefix,
   /** Copies of each stream: 3 in a cluster. */
   APIPROXY_NATS_REPLICAS: envInt(1, 5).default(1),
-  /** Shared model lists; without it each control plane asks providers by itself. */
+  /** Shared model lists; without it each control plane asks providers by itself, and sees no contents. */
   REDIS_URL: envUrl('redis:', 'rediss:').optional(),
   MODELS_CACHE_TTL: envModelsTtl,
   APIPROXY_USAGE_RETENTION_DAYS: envUsageRetention,

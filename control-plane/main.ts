@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { NatsBus } from '#contracts/bus/nats.ts'
+import { RedisContentStore } from '#contracts/content/content-redis.ts'
 import { systemClock } from '#contracts/process/clock.ts'
 import { withSecretFiles } from '#contracts/process/env-files.ts'
 import { orExit, runUntilSignal } from '#contracts/process/lifecycle.ts'
@@ -41,8 +42,13 @@ await runUntilSignal(logger, async () => {
       ? new MemoryModelListCache()
       : new RedisModelListCache({ url: redisUrl, prefix, clock: systemClock }),
   )
+  const { contents: seal } = environment.masterKey
+  const contents =
+    redisUrl === null
+      ? null
+      : stack.use(new RedisContentStore({ url: redisUrl, prefix, clock: systemClock, seal }))
   const common = { clock: systemClock, random: Math.random, logger }
-  const ports = { ...common, pool, bus, modelLists, declare: () => declaration }
+  const ports = { ...common, pool, bus, modelLists, contents, declare: () => declaration }
   stack.use(await startControlPlane(environment, ports))
   return stack.move()
 })

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Bus } from '#contracts/bus/bus.ts'
 import { subjectsOf } from '#contracts/bus/subjects.ts'
+import type { ContentStore } from '#contracts/content/content.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import { BUILD } from '#contracts/process/build.ts'
 import type { NodeId } from '#contracts/ids.ts'
@@ -21,7 +22,6 @@ import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { LimitCounters } from './admission/counters.ts'
 import { Limiter } from './admission/limiter.ts'
 import { Authenticator } from './admission/principal.ts'
-import { ContextRecorder } from './api/context.ts'
 import { requestIds } from './api/request-id.ts'
 import type { InferencePorts } from './api/serve.ts'
 import { Budgets } from './budgets/budgets.ts'
@@ -35,6 +35,7 @@ import { Slots } from './routing/slots.ts'
 import type { Deployment, RoutingSnapshot } from './routing/snapshot.ts'
 import { buildServer } from './server.ts'
 import type { ContextStore } from './sessions/context.ts'
+import { Recorder } from './sessions/recorder.ts'
 import type { SessionStore } from './sessions/store.ts'
 import { FileDiskCopy } from './sync/disk/disk-copy.ts'
 import { loadNodeId } from './sync/disk/node-id.ts'
@@ -59,6 +60,8 @@ export type DataPlanePorts = Readonly<{
   limits: LimitCounters
   /** Null: nothing that is said in sessions is kept. */
   context: ContextStore | null
+  /** Null: contents cannot be kept where they could be read; those that should be are counted as lost. */
+  contents: ContentStore | null
   clock: Clock
   random: Random
   logger: Logger
@@ -111,8 +114,8 @@ export async function startDataPlane(
   const parts = { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onSend, onRecord }
   const inference = inferencePorts(config, ports, parts)
   const metrics = new Metrics()
-  const { context } = inference
-  const read = { counters, statuses, follower, emitter, problems, bus, spool, limiter, budgets, context }
+  const kept = { context: ports.context, contents: ports.contents, recorder: inference.recorder }
+  const read = { counters, statuses, follower, emitter, problems, bus, spool, limiter, budgets, ...kept }
   addNodeMetrics(metrics, { ...read, sessionFailures: () => ports.sessions.failures })
   const ops = stack.use(await startOpsServer(config.opsHost, config.opsPort, { readiness, metrics }))
 
@@ -173,7 +176,7 @@ type NodeParts = Readonly<{
 
 function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: NodeParts): InferencePorts {
   const { holder, health, pools, counters, statuses, limiter, budgets, onIntent, onSend, onRecord } = parts
-  const { sessions, notes, clock, logger, random, context: store } = ports
+  const { sessions, notes, clock, logger, random, context, contents } = ports
   const sealer = createSealer(config.masterKey.carriers)
   return {
     holder,
@@ -185,8 +188,8 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
     sessions,
     notes,
     sealer,
-    context:
-      store === null ? null : { store, recorder: new ContextRecorder(store, sealer, () => clock.now()) },
+    context,
+    recorder: new Recorder({ contexts: context, contents, sealer, now: () => clock.now() }),
     clock,
     logger,
     seed: () => Math.floor(random() * 4_294_967_296),

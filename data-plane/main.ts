@@ -14,6 +14,7 @@ import { MemoryLimitCounters } from './admission/counters-memory.ts'
 import { RedisLimitCounters } from './admission/counters-redis.ts'
 import { MemoryNotes } from './notes/notes-memory.ts'
 import { RedisNotes } from './notes/notes-redis.ts'
+import { RedisContentStore } from '#contracts/content/content-redis.ts'
 import { MemoryContextStore } from './sessions/context-memory.ts'
 import { RedisContextStore } from './sessions/context-redis.ts'
 import { MemorySessionStore } from './sessions/store-memory.ts'
@@ -56,7 +57,12 @@ await runUntilSignal(logger, async () => {
             ? new MemoryContextStore(kept)
             : new RedisContextStore({ url: redisUrl, prefix, clock, limits: kept, key: masterKey.contexts }),
         )
-  const stores = { sessions, notes, limits, context }
+  // In this process nobody who may read them could reach them.
+  const contents =
+    redisUrl === null
+      ? null
+      : stack.use(new RedisContentStore({ url: redisUrl, prefix, clock, seal: masterKey.contents }))
+  const stores = { sessions, notes, limits, context, contents }
   stack.use(await startDataPlane(config, { bus, link, ...stores, clock, random: Math.random, logger }))
   return stack.move()
 })

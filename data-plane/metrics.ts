@@ -7,6 +7,7 @@ import { OUTCOMES } from '#contracts/telemetry/outcome.ts'
 import { percentile, total } from '#contracts/telemetry/histogram.ts'
 import type { Limiter } from './admission/limiter.ts'
 import type { Budgets } from './budgets/budgets.ts'
+import type { Recorder } from './sessions/recorder.ts'
 import type { CatalogFollower } from './sync/follow-catalog.ts'
 import { isSyncProblem, SYNC_PROBLEMS, type Problems } from './sync/problems.ts'
 import type { CountedSeries, Counters } from './telemetry/counters.ts'
@@ -25,10 +26,10 @@ export type MetricSources = Readonly<{
   limiter: Limiter
   budgets: Pick<Budgets, 'refused' | 'waited' | 'overrun' | 'held'>
   /** Null: off. */
-  context: Readonly<{
-    store: Readonly<{ failures: number }>
-    recorder: Readonly<{ dropped: number }>
-  }> | null
+  context: Readonly<{ failures: number }> | null
+  /** Null: there is no place for them. */
+  contents: Readonly<{ failures: number }> | null
+  recorder: Pick<Recorder, 'dropped'>
   /** Session commands that failed or were not sent. */
   sessionFailures: () => number
 }>
@@ -84,7 +85,7 @@ export function addNodeMetrics(metrics: Metrics, sources: MetricSources): void {
   )
   addLimitMetrics(metrics, limiter)
   addBudgetMetrics(metrics, sources.budgets)
-  addContextMetrics(metrics, sources.context)
+  addContextMetrics(metrics, sources)
   metrics.counter(
     'apiproxy_session_failures_total',
     'Session lookups and bindings that failed or were not tried.',
@@ -116,12 +117,18 @@ function addUsageMetrics(metrics: Metrics, spool: MetricSources['spool']): void 
   )
 }
 
-function addContextMetrics(metrics: Metrics, context: MetricSources['context']): void {
+function addContextMetrics(metrics: Metrics, { context, contents, recorder }: MetricSources): void {
   metrics.counter(
     'apiproxy_context_lost_total',
     'Questions and turns of sessions that failed or were not tried.',
     [],
-    () => (context?.store.failures ?? 0) + (context?.recorder.dropped ?? 0),
+    () => (context?.failures ?? 0) + recorder.dropped.turns,
+  )
+  metrics.counter(
+    'apiproxy_content_lost_total',
+    'Contents of requests that were to be logged and were not.',
+    [],
+    () => (contents?.failures ?? 0) + recorder.dropped.contents,
   )
 }
 

@@ -42,6 +42,15 @@ export const KeyScopes = z.strictObject({
 })
 export type KeyScopes = Readonly<z.infer<typeof KeyScopes>>
 
+/** That what is said with a key is kept, apart from the record of the request, and for how long. */
+export const ContentLog = z.strictObject({
+  ttlSeconds: z
+    .int()
+    .min(60)
+    .max(30 * 86_400),
+})
+export type ContentLog = Readonly<z.infer<typeof ContentLog>>
+
 const owner = z.string().min(1).max(200)
 const tags = z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,62}$/, 'must be a short word')).max(20)
 export const KeyOwner = owner
@@ -57,10 +66,19 @@ export type KeyTerms = Readonly<{
   tags: readonly string[]
   /** Whether what is said in a session that the client names may be looked at afterwards. */
   keepContext: boolean
+  /** What is said in its requests is logged; null: none of it is. */
+  contentLog: ContentLog | null
 }>
 
 /** Of a key about which nothing was said. */
-export const PLAIN_TERMS: KeyTerms = { scopes: {}, limits: {}, owner: null, tags: [], keepContext: true }
+export const PLAIN_TERMS: KeyTerms = {
+  scopes: {},
+  limits: {},
+  owner: null,
+  tags: [],
+  keepContext: true,
+  contentLog: null,
+}
 
 export const ClientKeyName = name
 export const ClientKeyExpiry = expiresAt
@@ -86,6 +104,7 @@ export type ClientKey = Readonly<{
   owner?: string | null | undefined
   tags?: readonly string[] | undefined
   keepContext?: boolean | undefined
+  contentLog?: ContentLog | null | undefined
   createdAt: number
   changedAt: number
 }>
@@ -96,6 +115,7 @@ export const termsOf = (key: ClientKey): KeyTerms => ({
   owner: key.owner ?? null,
   tags: key.tags ?? PLAIN_TERMS.tags,
   keepContext: key.keepContext ?? PLAIN_TERMS.keepContext,
+  contentLog: key.contentLog ?? PLAIN_TERMS.contentLog,
 })
 
 export const clientKeyEvents = {
@@ -106,6 +126,7 @@ export const clientKeyEvents = {
   ClientKeyLimitsSet: z.strictObject({ limits: Limits }),
   ClientKeyOwnerSet: z.strictObject({ owner: owner.nullable(), tags }),
   ClientKeyContextSet: z.strictObject({ keepContext: z.boolean() }),
+  ClientKeyContentLogSet: z.strictObject({ contentLog: ContentLog.nullable() }),
   /** `undeclared`: it was taken out of the declaration it came from. */
   ClientKeySuspended: z.strictObject({ undeclared: z.literal(true).optional() }),
   ClientKeyResumed: z.strictObject({}),

@@ -299,6 +299,7 @@ function keyChanges(key: ClientKey, event: RecordedEvent): Partial<ClientKey> {
     case 'ClientKeyLimitsSet':
     case 'ClientKeyOwnerSet':
     case 'ClientKeyContextSet':
+    case 'ClientKeyContentLogSet':
       return event.body
     case 'ClientKeySuspended':
       return event.body.undeclared === true

@@ -49,9 +49,12 @@ export class RedisLink implements AsyncDisposable {
     return this.#failures
   }
 
-  /** Asks, and waits for 30 ms at most. @returns null when there is no answer. */
-  ask<Answer>(command: (redis: Redis) => Promise<Answer>): Promise<Answer | null> {
-    return this.#guard(() => within(ANSWER_MS, command(this.#redis)))
+  /**
+   * Asks, and waits for 30 ms at most, or for as long as is said where no request waits.
+   * @returns null when there is no answer.
+   */
+  ask<Answer>(command: (redis: Redis) => Promise<Answer>, ms = ANSWER_MS): Promise<Answer | null> {
+    return this.#guard(() => within(ms, command(this.#redis)))
   }
 
   /** Tells, in the background; a failure is counted, not told. */

@@ -33,6 +33,8 @@ export type MasterKey = Readonly<{
   contexts: Buffer
   /** Seals what is kept of single answers for their next question. */
   notes: Buffer
+  /** Seals what was said in requests whose key lets it be logged. */
+  contents: Buffer
   /** Bearer token of nodes and probers at the control plane. */
   nodeToken: Secret
   /** Tells two master keys apart; recorded in the log's first event. Not secret. */
@@ -64,6 +66,7 @@ export function deriveKeys(master: Uint8Array): MasterKey {
     audit: derive('audit'),
     contexts: derive('contexts'),
     notes: derive('notes'),
+    contents: derive('contents'),
     nodeToken: new Secret(derive('node-token').toString('base64url')),
     check: derive('check').toString('base64url').slice(0, 16),
   }

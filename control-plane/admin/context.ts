@@ -2,6 +2,7 @@
  * Who is calling, and what a procedure may use. Made once for each call, before anything of it is read.
  */
 import { TRPCError } from '@trpc/server'
+import type { ContentStore } from '#contracts/content/content.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { sameToken, type MasterKey } from '#contracts/security/master-key.ts'
@@ -39,6 +40,8 @@ export type AdminPorts = Readonly<{
   usage: UsageReport
   books: UsageBooks
   budgets: Pick<BudgetDesk, 'report'>
+  /** Null: this process has no way to where nodes keep contents. */
+  contents: ContentStore | null
   masterKey: MasterKey
   clock: Clock
   logger: Logger

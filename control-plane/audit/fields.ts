@@ -5,7 +5,7 @@
  */
 import type { Budget, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import type { CapabilityRules } from '#contracts/catalog/capability.ts'
-import type { ClientKey, KeyScopes } from '#contracts/catalog/client-key.ts'
+import type { ClientKey, ContentLog, KeyScopes } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { LogicalModel, RouteTarget } from '#contracts/catalog/model.ts'
 import type { Credential, Provider, ProviderDefinition } from '#contracts/catalog/provider.ts'
@@ -155,7 +155,8 @@ export function targetField({ provider, model, weight, tier, timeouts = {}, ...r
 
 export function keyFields(key: ClientKey): readonly Field[] {
   const { id: _, version: _v, createdAt: _c, changedAt: _a, origin, name, digest, prefix, ...more } = key
-  const { previous, expiresAt, state, undeclared, scopes, limits, owner, tags, keepContext, ...rest } = more
+  const { previous, expiresAt, state, undeclared, scopes, limits, owner, tags, ...kept } = more
+  const { keepContext, contentLog, ...rest } = kept
   return [
     ['made', madeBy(origin)],
     ['name', name],
@@ -174,8 +175,14 @@ export function keyFields(key: ClientKey): readonly Field[] {
     ['owner', owner ?? null],
     ['tags', list(tags ?? [])],
     ['sessions', keepContext === false ? 'cannot be looked at' : null],
+    ['contents', contentLog === undefined || contentLog === null ? null : logged(contentLog)],
     ...nothingElse(rest),
   ]
+}
+
+export function logged({ ttlSeconds, ...rest }: ContentLog): string {
+  nothingElse(rest)
+  return `logged for ${duration(ttlSeconds * 1_000)}`
 }
 
 export function scopeFields({ models, providers, endpoints, ...rest }: KeyScopes): readonly Field[] {

@@ -18,6 +18,7 @@ import {
   moment,
   priceFields,
   limitFields,
+  logged,
   probeFields,
   routingFields,
   scopeFields,
@@ -84,6 +85,7 @@ function predicate(event: CatalogEvent): string {
     case 'ClientKeyLimitsSet':
     case 'ClientKeyOwnerSet':
     case 'ClientKeyContextSet':
+    case 'ClientKeyContentLogSet':
     case 'ClientKeySuspended':
     case 'ClientKeyResumed':
     case 'ClientKeyRevoked':
@@ -211,6 +213,12 @@ function keyPredicate(event: Of<'ClientKey'>): string {
     }
     case 'ClientKeyContextSet':
       return event.body.keepContext ? 'lets its sessions be looked at' : 'keeps nothing of its sessions'
+    case 'ClientKeyContentLogSet': {
+      const { contentLog } = event.body
+      return contentLog === null
+        ? 'has nothing logged of what it says'
+        : `has what it says ${logged(contentLog)}`
+    }
     case 'ClientKeySuspended':
       return event.body.undeclared === true ? 'was suspended: it is not declared any more' : 'was suspended'
     case 'ClientKeyResumed':

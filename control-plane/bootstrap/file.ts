@@ -5,7 +5,7 @@
  */
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
+import { ContentLog, KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
 import { Limits } from '#contracts/catalog/limits.ts'
 import { LogicalModelDefinition, ModelNameText } from '#contracts/catalog/model.ts'
 import { ProviderDefinition, ProviderIdText } from '#contracts/catalog/provider.ts'
@@ -42,6 +42,7 @@ const FileKey = z.strictObject({
   owner: KeyOwner.nullable().default(null),
   tags: KeyTags.default([]),
   keepContext: z.boolean().default(true),
+  contentLog: ContentLog.nullable().default(null),
 })
 
 const ConfigFile = z.strictObject({

@@ -53,6 +53,7 @@ describe('issuing a key', () => {
       owner: 'search',
       tags: ['prod'],
       keepContext: false,
+      contentLog: { ttlSeconds: 3_600 },
     }
     const given = { ...issueKey, terms } as Extract<KeyCommand, { type: 'IssueKey' }>
     const events = accepted(decide(after(), given))
@@ -62,6 +63,7 @@ describe('issuing a key', () => {
       'ClientKeyLimitsSet',
       'ClientKeyOwnerSet',
       'ClientKeyContextSet',
+      'ClientKeyContentLogSet',
     ])
     expect(termsOf(next(after(), events).keys.get(KEY)!)).toEqual(terms)
   })

@@ -82,7 +82,7 @@ export function issued(
 
 export function termsChanged(id: KeyId, before: KeyTerms, wanted: KeyTerms): readonly CatalogEvent[] {
   const stream = clientKeyStream(id)
-  const { scopes, limits, owner, tags, keepContext } = wanted
+  const { scopes, limits, owner, tags, keepContext, contentLog } = wanted
   const events: CatalogEvent[] = []
   if (canonical(before.scopes) !== canonical(scopes))
     events.push({ type: 'ClientKeyScopesSet', stream, body: { scopes } })
@@ -92,5 +92,7 @@ export function termsChanged(id: KeyId, before: KeyTerms, wanted: KeyTerms): rea
     events.push({ type: 'ClientKeyOwnerSet', stream, body: { owner, tags: [...tags] } })
   if (before.keepContext !== keepContext)
     events.push({ type: 'ClientKeyContextSet', stream, body: { keepContext } })
+  if (canonical(before.contentLog) !== canonical(contentLog))
+    events.push({ type: 'ClientKeyContentLogSet', stream, body: { contentLog } })
   return events
 }

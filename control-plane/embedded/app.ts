@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { MemoryBroker } from '#contracts/bus/memory.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { MemoryContentStore } from '#contracts/content/content-memory.ts'
 import { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import { providerId } from '#contracts/ids.ts'
 import { systemClock } from '#contracts/process/clock.ts'
@@ -53,11 +54,14 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   const broker = new MemoryBroker()
   const { masterKey, prefix } = config.controlPlane
   const link = new LateLink()
+  // Written by the node, read by the control plane.
+  const contents = stack.use(new MemoryContentStore(clock))
   const dataPlane = stack.use(
     await startDataPlane(config.dataPlane, {
       bus: stack.use(broker.connect()),
       link,
       ...memoryStores(stack, config.dataPlane),
+      contents,
       clock,
       random,
       logger: logger.child({ plane: 'data' }),
@@ -78,6 +82,7 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
       pool,
       bus: stack.use(broker.connect()),
       modelLists: stack.use(new MemoryModelListCache()),
+      contents,
       clock,
       random,
       logger: logger.child({ plane: 'control' }),

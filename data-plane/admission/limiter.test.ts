@@ -41,6 +41,7 @@ function asked(key: Limits | null, model: Limits | null = null, bytes = 400): As
     limits: key,
     budgets: null,
     keepContext: true,
+    contentLog: null,
   }
   const strategy = STRATEGIES.balanced
   const route: Route = { model: 'm', logical: true, strategy, region: null, limits: model, candidates: [] }

@@ -62,7 +62,7 @@ describe('the credential of a request', () => {
 
 const PEPPER = 'pepper'
 const NOW = 1_000
-const FREE = { scope: null, limits: null, budgets: null, keepContext: true } as const
+const FREE = { scope: null, limits: null, budgets: null, keepContext: true, contentLog: null } as const
 
 function snapshot(keys: Readonly<Record<string, Partial<Principal>>>): RoutingSnapshot {
   const principals = Object.entries(keys).map(([token, over]): [string, Principal] => [

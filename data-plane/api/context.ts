@@ -1,101 +1,16 @@
 /**
- * Sessions that can be looked at: what was said in them is kept after each answer, and told to the key it was
- * said with. Never on the path of a request.
+ * Sessions that can be looked at: what was said in them (`sessions/recorder.ts`) is told to the key it was said
+ * with, and to nobody else.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
-import { SESSION_ID } from '#contracts/http/headers.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { readCredential } from '../admission/principal.ts'
-import type { Sealer } from '../dialects/canonical/carrier.ts'
 import { isObject, parseJson, type JsonObject } from '../dialects/canonical/json.ts'
-import type { Principal } from '../routing/snapshot.ts'
-import type { ContextScope, ContextStore, ContextTurn } from '../sessions/context.ts'
-import { answerParts, requestParts, type Said } from '../sessions/retell.ts'
-import type { Conversation } from './inquiry.ts'
+import { isSessionId, type ContextScope } from '../sessions/context.ts'
 import { Reply } from './reply.ts'
 import type { InferencePorts } from './serve.ts'
-import { LONGEST_ID } from './session.ts'
 import { TONGUE } from './tongues.ts'
-
-/** Bytes of an answer beyond which it is not kept: a stream is cut there, JSON is not readable. */
-const MOST_BYTES = 1024 * 1024
-/** Turns waiting to be kept; beyond them the newest are let go, and counted. */
-const MOST_WAITING = 100
-
-type Call = Readonly<{
-  requestId: string
-  principal: Principal
-  headers: IncomingHttpHeaders
-  conversation: Conversation | undefined
-  body: Buffer
-  model: string
-  stream: boolean
-}>
-
-export class ContextRecorder {
-  readonly #store: ContextStore
-  readonly #sealer: Sealer
-  readonly #now: () => number
-  #waiting = 0
-  #dropped = 0
-
-  constructor(store: ContextStore, sealer: Sealer, now: () => number) {
-    this.#store = store
-    this.#sealer = sealer
-    this.#now = now
-  }
-
-  /** Turns that were not kept because too many came at once, since the start. */
-  get dropped(): number {
-    return this.#dropped
-  }
-
-  /** Keeps what is said, when it has been said, if the client named a session itself and its key allows it. */
-  watch(reply: Reply, call: Call): void {
-    const { conversation, principal, headers } = call
-    const session = headers[SESSION_ID]
-    if (conversation === undefined || !principal.keepContext || !isSession(session)) return
-    const chunks: Buffer[] = []
-    let bytes = 0
-    reply.listen((chunk) => {
-      if (bytes < MOST_BYTES) chunks.push(chunk)
-      bytes += chunk.length
-    })
-    const at = this.#now()
-    reply.onClosed((isWhole) => {
-      if (this.#waiting >= MOST_WAITING) {
-        this.#dropped += 1
-        return
-      }
-      this.#waiting += 1
-      setImmediate(() => {
-        this.#waiting -= 1
-        const { body: request, model, stream } = call
-        const said = { ...conversation, model, stream, request, answer: Buffer.concat(chunks) }
-        const about = { id: call.requestId, at, model, provider: reply.provider, status: reply.status }
-        const isAll = isWhole && bytes < MOST_BYTES
-        this.#keep({ key: principal.keyId, session }, said, { ...about, complete: isAll })
-      })
-    })
-  }
-
-  #keep(scope: ContextScope, said: Said, about: Omit<ContextTurn, 'request' | 'answer'>): void {
-    const { textLength } = this.#store.limits
-    const answer = answerParts(said, textLength)
-    const turn: ContextTurn = {
-      ...about,
-      complete: about.complete && answer.isWhole,
-      model: about.model.slice(0, LONGEST_ID),
-      request: requestParts(said, this.#sealer, textLength),
-      answer: answer.parts,
-    }
-    this.#store.add(scope, JSON.stringify(turn))
-  }
-}
-
-const isSession = (id: string | string[] | undefined): id is string =>
-  typeof id === 'string' && id !== '' && id.length <= LONGEST_ID
 
 type ContextPorts = Pick<
   InferencePorts,
@@ -124,7 +39,7 @@ type Answer = Promise<Result<JsonObject, Problem>>
 async function forget(ports: ContextPorts, request: IncomingMessage, session: string): Answer {
   const scope = scopeOf(ports, request, session)
   if (!scope.ok) return scope
-  const found = (await ports.context?.store.forget(scope.value)) ?? null
+  const found = (await ports.context?.forget(scope.value)) ?? null
   if (found === null) return err({ code: 'context_unavailable' })
   return found ? ok({ id: session, object: 'session.deleted', deleted: true }) : err(UNKNOWN)
 }
@@ -134,7 +49,7 @@ async function read(ports: ContextPorts, request: IncomingMessage, session: stri
   if (!scope.ok) return scope
   const page = pageOf(request.url ?? '')
   if (!page.ok) return page
-  const texts = (await ports.context?.store.read(scope.value)) ?? null
+  const texts = (await ports.context?.read(scope.value)) ?? null
   if (texts === null) return err({ code: 'context_unavailable' })
   if (texts.length === 0) return err(UNKNOWN)
   return ok({ id: session, object: 'session', ...turnsOn(page.value, texts.map(parseJson).filter(isObject)) })
@@ -153,7 +68,7 @@ function scopeOf(
   if (!credential.ok) return credential
   const principal = authenticator.authenticate(snapshot, credential.value, clock.now())
   if (!principal.ok) return principal
-  if (context === null || !isSession(session)) return err(UNKNOWN)
+  if (context === null || !isSessionId(session)) return err(UNKNOWN)
   return ok({ key: principal.value.keyId, session })
 }
 

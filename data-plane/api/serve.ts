@@ -18,6 +18,7 @@ import { diceOf } from '#contracts/routing/dice.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
 import type { Lane, Principal, Route, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { ContextStore } from '../sessions/context.ts'
+import type { Recorder } from '../sessions/recorder.ts'
 import type { SessionStore } from '../sessions/store.ts'
 import type { SnapshotHolder } from '../sync/holder.ts'
 import type { AnswerHead } from '../upstream/downstream.ts'
@@ -26,7 +27,6 @@ import type { Health } from '../upstream/health/health.ts'
 import type { Pools } from '../upstream/pools.ts'
 import { Account, type RequestRecord } from '../usage/account.ts'
 import { readBody } from './body.ts'
-import type { ContextRecorder } from './context.ts'
 import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/route.ts'
 import type { Call, Inquiry, LocalAnswer, Tongue } from './inquiry.ts'
 import { problemOf, unasked } from './problem-of.ts'
@@ -38,8 +38,9 @@ export type InferencePorts = Readonly<{
   authenticator: Authenticator
   limiter: Limiter
   budgets: Budgets
-  /** Null: nothing that is said is kept. */
-  context: Readonly<{ store: ContextStore; recorder: ContextRecorder }> | null
+  /** Null: nothing that is said in sessions is kept. */
+  context: ContextStore | null
+  recorder: Recorder
   health: Health
   pools: Pools
   sessions: SessionStore
@@ -175,7 +176,7 @@ async function serve(
   if (local !== null) return tellLocally(reply, snapshot, local)
   const { model, stream } = inquiry.value
   const said = { requestId, principal: principal.value, headers, body: body.value, model, stream }
-  ports.context?.recorder.watch(reply, { ...said, conversation: call.conversation })
+  ports.recorder.watch(reply, { ...said, conversation: call.conversation })
   const about = { reply, requestId, snapshot, principal: principal.value, account }
   const asked = { ...about, inquiry: inquiry.value, route, owned, bytes: body.value.length }
   const paid = ports.budgets.admit({ ...asked, endpoint: call.endpoint, body: body.value, at: account.at })

@@ -10,10 +10,9 @@ import type { Pick } from '#contracts/routing/pick.ts'
 import { homeAfter, type Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
 import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.ts'
+import { isSessionId } from '../sessions/context.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
 
-/** Longer ids are cut off by proxies sooner or later; real ones are UUIDs. */
-export const LONGEST_ID = 256
 /**
  * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
  * without), and servers that know affinity by this name.
@@ -40,7 +39,7 @@ export type Session = Readonly<{
 export function sessionId(headers: IncomingHttpHeaders): string | null {
   for (const name of SESSION_HEADERS) {
     const value = headers[name]
-    if (typeof value === 'string' && value !== '' && value.length <= LONGEST_ID) return value
+    if (isSessionId(value)) return value
   }
   return null
 }

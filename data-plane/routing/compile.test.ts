@@ -375,6 +375,7 @@ describe('client keys', () => {
       limits: null,
       budgets: null,
       keepContext: true,
+      contentLog: null,
     })
     expect(principal('key_2')).toBeUndefined()
   })

@@ -39,7 +39,7 @@ function allows(scopes: KeyScopes, name: string): boolean {
 
 describe('a compiled key', () => {
   test('has no scope and no limits to look at when it has none', () => {
-    expect(compiled()).toMatchObject({ scope: null, limits: null, keepContext: true })
+    expect(compiled()).toMatchObject({ scope: null, limits: null, keepContext: true, contentLog: null })
     expect(compiled({ scopes: {}, limits: {} })).toMatchObject({ scope: null, limits: null })
   })
 
@@ -69,7 +69,12 @@ describe('a compiled key', () => {
   })
 
   test('has the same terms under the digest before its last rotation, until the overlap ends', () => {
-    const terms = { scopes: { providers: ['a'] }, limits: { concurrency: 2 }, keepContext: false }
+    const terms = {
+      scopes: { providers: ['a'] },
+      limits: { concurrency: 2 },
+      keepContext: false,
+      contentLog: { ttlSeconds: 60 },
+    }
     const rotated = { ...terms, previous: { digest: 'old', overlapUntil: 500 } }
     expect(compiled(rotated, 'old')).toEqual({ ...compiled(rotated), expiresAt: 500 })
     expect(compiled({ ...rotated, expiresAt: 400 }, 'old')?.expiresAt).toBe(400)

@@ -15,7 +15,7 @@ export function compileKeys(
   const payers = payersOf(budgets)
   const compiled = new Map<string, Principal>()
   for (const key of keys) {
-    const { scopes, limits, tags, keepContext } = termsOf(key)
+    const { scopes, limits, tags, keepContext, contentLog } = termsOf(key)
     const names = [`key ${key.id}`, ...tags.map((tag) => `tag ${tag}`)]
     const paying = payers.size === 0 ? [] : names.flatMap((name) => payers.get(name) ?? [])
     const principal: Principal = {
@@ -26,6 +26,7 @@ export function compileKeys(
       limits: Object.keys(limits).length === 0 ? null : limits,
       budgets: paying.length === 0 ? null : paying,
       keepContext,
+      contentLog,
     }
     if (key.previous !== null) {
       const expiresAt = Math.min(principal.expiresAt, key.previous.overlapUntil)

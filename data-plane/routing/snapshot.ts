@@ -6,6 +6,7 @@
  */
 import type { BudgetPeriod, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import type { Capabilities } from '#contracts/catalog/capability.ts'
+import type { ContentLog } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
@@ -109,6 +110,8 @@ export type Principal = Readonly<{
   budgets: readonly CompiledBudget[] | null
   /** May what is said in named sessions be kept, to be looked at? */
   keepContext: boolean
+  /** Is what is said in its requests to be logged, and for how long? */
+  contentLog: ContentLog | null
 }>
 
 /** As much of a budget as a node needs: how much there is of it, the leases say. */

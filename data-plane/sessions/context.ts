@@ -28,6 +28,11 @@ export type ContextTurn = Readonly<{
 /** What is not text is told by its kind alone. */
 export type ContextPart = Readonly<{ role: string; text: string; truncated: boolean }>
 
+/** Longer ids are cut off by proxies sooner or later; real ones are UUIDs. In UTF-16 code units. */
+export const LONGEST_ID = 256
+export const isSessionId = (id: string | string[] | undefined): id is string =>
+  typeof id === 'string' && id !== '' && id.length <= LONGEST_ID
+
 export interface ContextStore extends AsyncDisposable {
   /** Questions and turns that failed or were not tried, since the start. */
   readonly failures: number

@@ -1,13 +1,12 @@
 /**
  * A request and its answer, in the client's own format, as the few texts that are kept of them.
  *
- * Pure. Of the request what is new: all since the last answer it repeats. Secrets are taken out before a text
- * is cut, so that none is halved.
+ * Pure. Secrets are taken out before a text is cut, so that none is halved.
  */
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import { isObject, parseJson, type JsonValue } from '../dialects/canonical/json.ts'
 import type { AnswerPart } from '../dialects/canonical/reply.ts'
-import type { CanonicalRequest, DialectName, Part, Turn } from '../dialects/canonical/request.ts'
+import type { DialectName, Part, Turn } from '../dialects/canonical/request.ts'
 import type { StreamReader } from '../dialects/dialect.ts'
 import { DIALECT } from '../dialects/registry.ts'
 import type { ContextPart } from './context.ts'
@@ -22,38 +21,80 @@ export type Said = Readonly<{
   answer: Buffer
 }>
 
-/** Texts of a request or an answer beyond this many are not kept. */
+/** How much is kept of a request or of an answer. */
+export type Bounds = Readonly<{
+  /** Of the request: what is new since the last answer it repeats, or all of it. */
+  of: 'new' | 'all'
+  parts: number
+  /** Of one text, and of all of them, in UTF-16 code units. */
+  text: number
+  total: number
+}>
+
+/** Of a session's turn. */
 const MOST_PARTS = 40
+export const contextBounds = (textLength: number): Bounds => ({
+  of: 'new',
+  parts: MOST_PARTS,
+  text: textLength,
+  total: Infinity,
+})
+
+/** Looking through the longest that is kept for secrets takes 8 ms of CPU, the usual far less than one. */
+export const CONTENT_BOUNDS: Bounds = { of: 'all', parts: 100, text: 16_000, total: 64_000 }
+
 /** What is looked through for secrets, in lengths of what is kept. */
 const LOOKED_THROUGH = 4
 /** Providers and tools do not matter here. */
 const ORIGIN = { provider: '', toolNames: new Map<string, string>() }
 
-/** @param length of a text that is kept, in UTF-16 code units. */
-export function requestParts(said: Said, sealer: Sealer, length: number): readonly ContextPart[] {
+/** `leftOut`: texts for which there was no room. */
+export type Fitted = Readonly<{ parts: readonly ContextPart[]; leftOut: number }>
+
+/** What was asked; the newest of it where there is no room for all. */
+export function requestParts(said: Said, sealer: Sealer, bounds: Bounds): Fitted {
   const { dialect, framing, model, stream } = said
   const value = parseJson(said.request.toString())
-  if (!isObject(value)) return []
+  if (!isObject(value)) return { parts: [], leftOut: 0 }
   const read = DIALECT[dialect].readRequest(value, { model, stream, headers: {}, framing, sealer })
-  if (!read.ok) return []
-  const parts = newTurns(read.value).flatMap(({ role, parts: list }) =>
-    list.flatMap((part) => partTexts(part).map((text) => [role, text] as const)),
+  if (!read.ok) return { parts: [], leftOut: 0 }
+  const { system, turns } = read.value
+  const texts = (bounds.of === 'all' ? turns : newTurns(turns)).flatMap(({ role, parts }) =>
+    parts.flatMap((part) => partTexts(part).map((text) => ({ role, text }))),
   )
-  return parts.slice(-MOST_PARTS).map(([role, text]) => kept(role, text, length))
+  const all: readonly Spoken[] = bounds.of === 'all' ? [...system, ...texts] : texts
+  const { parts, leftOut } = fitted(all.toReversed(), bounds)
+  return { parts: parts.toReversed(), leftOut }
 }
 
-export type Retold = Readonly<{ parts: readonly ContextPart[]; isWhole: boolean }>
+export type Retold = Fitted & Readonly<{ isWhole: boolean }>
 
 /** @returns what the answer says as far as it came; nothing for what is no answer. */
-export function answerParts(said: Said, length: number): Retold {
+export function answerParts(said: Said, bounds: Bounds): Retold {
   const { texts, isWhole } = said.stream ? streamTexts(said) : bodyTexts(said)
-  return { parts: texts.slice(0, MOST_PARTS).map((text) => kept('assistant', text, length)), isWhole }
+  const spoken = texts.map((text) => ({ role: 'assistant', text }))
+  return { ...fitted(spoken, bounds), isWhole }
+}
+
+type Spoken = Readonly<{ role: string; text: string }>
+
+function fitted(texts: readonly Spoken[], { parts: most, text: longest, total }: Bounds): Fitted {
+  const parts: ContextPart[] = []
+  let room = total
+  for (const { role, text } of texts) {
+    if (parts.length === most || room <= 0) break
+    const part = kept(role, text, Math.min(longest, room))
+    parts.push(part)
+    // What was only looked through has its price, too.
+    room -= Math.max(part.text.length, Math.min(text.length, LOOKED_THROUGH * longest) / LOOKED_THROUGH)
+  }
+  return { parts, leftOut: texts.length - parts.length }
 }
 
 type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
 const NOTHING: Texts = { texts: [], isWhole: false }
 
-function newTurns({ turns }: CanonicalRequest): readonly Turn[] {
+function newTurns(turns: readonly Turn[]): readonly Turn[] {
   const last = turns.findLastIndex(({ role }) => role === 'assistant')
   return turns.slice(last + 1)
 }
@@ -152,6 +193,7 @@ class Told {
   }
 }
 
+/** @param length of what is kept, in UTF-16 code units. */
 function kept(role: string, text: string, length: number): ContextPart {
   const whole = redact(text.slice(0, LOOKED_THROUGH * length))
   const isCut = text.length > LOOKED_THROUGH * length || whole.length > length

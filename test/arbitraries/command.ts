@@ -69,6 +69,7 @@ const termShape = {
   owner: fc.constantFrom(null, 'team'),
   tags: fc.subarray(['one', 'two']),
   keepContext: fc.boolean(),
+  contentLog: fc.constantFrom(null, { ttlSeconds: 60 }, { ttlSeconds: 3_600 }),
 }
 const terms = fc.record(termShape)
 

@@ -183,6 +183,9 @@ const bodies = {
     tags: fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 }),
   }),
   ClientKeyContextSet: fc.record({ keepContext: fc.boolean() }),
+  ClientKeyContentLogSet: fc.record({
+    contentLog: fc.option(fc.record({ ttlSeconds: fc.integer({ min: 60, max: 2_592_000 }) })),
+  }),
   ClientKeySuspended: fc.record({ undeclared: fc.constant(true) }, some),
   ClientKeyResumed: fc.constant({}),
   ClientKeyRevoked: fc.constant({}),

@@ -13,6 +13,7 @@ export const PLANES = {
     'usage',
     'process',
     'bus',
+    'content',
     'redis',
     // Folds commits, which are made of events: the one file that looks back over its folder's edge.
     'catalog/fold.ts',

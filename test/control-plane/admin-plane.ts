@@ -7,7 +7,8 @@ import { createPgConfig } from '@electric-sql/pglite/node-postgres'
 import fastify from 'fastify'
 import type { Kysely } from 'kysely'
 import { Pool } from 'pg'
-import { ManualClock } from '#contracts/process/clock.ts'
+import { MemoryContentStore } from '#contracts/content/content-memory.ts'
+import { ManualClock, systemClock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { err } from '#contracts/result.ts'
@@ -101,6 +102,7 @@ export async function openAdminPlane(): Promise<AdminPlane> {
     usage: new UsageReport(database),
     books: new UsageBooks(database),
     budgets: desk,
+    contents: stack.use(new MemoryContentStore(systemClock)),
     masterKey,
     clock,
     logger,

@@ -78,6 +78,7 @@ async function controlPlane(addresses: Readonly<Record<string, string>>): Promis
         pool: serverPool(stack.use(await freshDatabase()).url),
         bus: broker.connect(),
         modelLists: stack.use(new MemoryModelListCache()),
+        contents: null,
         declare: () => declaration,
       },
     ),
@@ -111,6 +112,7 @@ async function node(controlUrl: string): Promise<RunningDataPlane & { base: stri
     notes: new MemoryNotes(),
     limits: new MemoryLimitCounters(systemClock),
     context: null,
+    contents: null,
   }
   const running = stack.use(await startDataPlane(config, ports))
   return { ...running, base: `http://127.0.0.1:${running.port}/v1` }

@@ -4,8 +4,10 @@
  */
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { ProviderDefinitionInput } from '#contracts/catalog/provider.ts'
+import type { ContentStore } from '#contracts/content/content.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import { clientKeyStream, keyId, modelName, modelStream, nodeId } from '#contracts/ids.ts'
+import { MemoryContentStore } from '#contracts/content/content-memory.ts'
 import { systemClock, type Clock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
@@ -14,7 +16,6 @@ import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import type { LimitCounters } from '#data-plane/admission/counters.ts'
 import { Limiter } from '#data-plane/admission/limiter.ts'
 import { Authenticator } from '#data-plane/admission/principal.ts'
-import { ContextRecorder } from '#data-plane/api/context.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
 import { Budgets } from '#data-plane/budgets/budgets.ts'
 import { createSealer } from '#data-plane/carriers/sealer.ts'
@@ -27,6 +28,7 @@ import { buildServer } from '#data-plane/server.ts'
 import { MemoryContextStore } from '#data-plane/sessions/context-memory.ts'
 import type { ContextStore } from '#data-plane/sessions/context.ts'
 import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
+import { Recorder } from '#data-plane/sessions/recorder.ts'
 import type { SessionStore } from '#data-plane/sessions/store.ts'
 import { SnapshotHolder } from '#data-plane/sync/holder.ts'
 import type { RequestRecord } from '#data-plane/usage/account.ts'
@@ -67,6 +69,7 @@ export type GatewayOptions = Readonly<{
   notes?: Notes
   limits?: LimitCounters
   context?: ContextStore
+  contents?: ContentStore
   /** Who gives money of budgets; absent: nobody answers. */
   leases?: ControlLink['leases']
   /** Of the fleet this one is of. */
@@ -87,6 +90,7 @@ export class Gateway implements AsyncDisposable {
   readonly holder = new SnapshotHolder()
   readonly limiter: Limiter
   readonly budgets: Budgets
+  readonly contents: ContentStore
   /** Attempts in the order they ended. */
   readonly attempts: AttemptRecord[] = []
   /** Status told to each client, in the order the requests ended; 499: it had left. */
@@ -126,7 +130,8 @@ export class Gateway implements AsyncDisposable {
     this.#swap(options, slots)
     const counters = options.limits ?? this.#stack.use(new MemoryLimitCounters(clock))
     const sealer = createSealer(SEALING_KEY)
-    const store = options.context ?? this.#stack.use(new MemoryContextStore(CONTEXT))
+    const context = options.context ?? this.#stack.use(new MemoryContextStore(CONTEXT))
+    this.contents = options.contents ?? this.#stack.use(new MemoryContentStore(clock))
     this.limiter = this.#stack.use(new Limiter({ counters, clock, nodes: () => options.nodes ?? 1 }))
     const link = { leases: options.leases ?? (() => Promise.reject(new Error('nobody there'))) }
     const node = nodeId('node-1')
@@ -143,7 +148,8 @@ export class Gateway implements AsyncDisposable {
       pools: this.#stack.use(new Pools()),
       notes: options.notes ?? this.#stack.use(new MemoryNotes()),
       sealer,
-      context: { store, recorder: new ContextRecorder(store, sealer, () => clock.now()) },
+      context,
+      recorder: new Recorder({ contexts: context, contents: this.contents, sealer, now: () => clock.now() }),
       sessions: options.sessions ?? this.#stack.use(new MemorySessionStore()),
       clock,
       logger: this.#logger(),

@@ -89,6 +89,7 @@ async function start(drainMs = 10_000): Promise<RunningDataPlane> {
     notes: new MemoryNotes(),
     limits: new MemoryLimitCounters(systemClock),
     context: null,
+    contents: null,
     clock: systemClock,
     random: Math.random,
     logger: silentLogger,

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import {
   ClientKeyExpiry,
   ClientKeyName,
+  ContentLog,
   KeyOwner,
   KeyScopes,
   KeyTags,
@@ -46,6 +47,9 @@ const tags = KeyTags.describe('What usage is added up by.')
 const keepContext = z
   .boolean()
   .describe('Whether what is said in named sessions can be looked at afterwards.')
+const contentLog = ContentLog.nullable().describe(
+  'Keep what is said in requests for so long, secrets taken out (`requests content`); null: keep none of it.',
+)
 
 export type ClientKeyView = Pick<
   ClientKey,
@@ -126,6 +130,7 @@ export const keys = router({
         owner: owner.default(null),
         tags: tags.default([]),
         keepContext: keepContext.default(true),
+        contentLog: contentLog.default(null),
         ...changing,
       }),
     )
@@ -146,6 +151,7 @@ export const keys = router({
             owner: input.owner,
             tags: input.tags,
             keepContext: input.keepContext,
+            contentLog: input.contentLog,
           },
         },
         ids: { key: id },
@@ -213,6 +219,11 @@ export const keys = router({
     .meta({ description: 'Set whether sessions of a client key can be looked at.' })
     .input(z.strictObject({ ...existing, keepContext }))
     .mutation(({ ctx, input }) => setTerms(ctx, input, { keepContext: input.keepContext })),
+
+  setContentLog: procedure
+    .meta({ description: 'Set whether what is said with a client key is logged, and for how long.' })
+    .input(z.strictObject({ ...existing, contentLog }))
+    .mutation(({ ctx, input }) => setTerms(ctx, input, { contentLog: input.contentLog })),
 
   suspend: plain('SuspendKey', 'Refuse a client key until it is resumed.'),
   resume: plain('ResumeKey', 'Accept a suspended client key again.'),

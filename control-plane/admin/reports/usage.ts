@@ -9,6 +9,7 @@ import { dateOf, dayOf, DAY_MS } from '../../store/usage-books.ts'
 import { DIMENSIONS, type ReportFilter } from '../../store/usage-report.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, router } from '../trpc.ts'
+import { requestContent } from './content.ts'
 import { explainRequest } from './explain.ts'
 
 const name = z.string().min(1).max(300)
@@ -131,7 +132,8 @@ export const requests = router({
 
   get: procedure
     .meta({
-      description: 'One request by its x-request-id: what was tried, what came of it and what it cost.',
+      description:
+        'One request by its x-request-id: what was tried, what came of it, what it cost, whether its content is kept.',
     })
     .input(z.strictObject({ id: z.string().min(1).max(100) }))
     .query(async ({ ctx, input: { id } }) => {
@@ -139,8 +141,12 @@ export const requests = router({
       if (found === null) {
         throw new TRPCError({ code: 'NOT_FOUND', message: `no record of a request ${id}` })
       }
-      return { ...found.record, tags: found.tags, cost: found.cost }
+      const has = (await ctx.contents?.has(id)) ?? null
+      const content = has === null ? 'unknown' : has ? 'kept' : 'none'
+      return { ...found.record, tags: found.tags, cost: found.cost, content }
     }),
+
+  content: requestContent,
 
   explain: explainRequest,
 })

@@ -69,8 +69,10 @@ export class AdminCalls {
   }
 }
 
+type About = Readonly<{ requestId: string; loggedId: string; keyId: string }>
+
 /** What a question is asked with; those that are not named are asked with nothing. */
-const inputs = (requestId: string, keyId: string, commit: number): Readonly<Record<string, object>> => ({
+const inputs = ({ requestId, loggedId, keyId }: About, commit: number): Readonly<Record<string, object>> => ({
   'providers.get': { id: 'answering' },
   'providers.models': { id: 'listing' },
   'models.get': { name: 'mixed' },
@@ -86,14 +88,12 @@ const inputs = (requestId: string, keyId: string, commit: number): Readonly<Reco
   'requests.list': { limit: 200 },
   'requests.get': { id: requestId },
   'requests.explain': { id: requestId },
+  'requests.content': { id: loggedId },
 })
 
 /** Asks every question there is. @returns those that were not answered. */
-export async function askEverything(
-  calls: AdminCalls,
-  about: Readonly<{ requestId: string; keyId: string }>,
-): Promise<readonly string[]> {
-  const given = inputs(about.requestId, about.keyId, calls.commitNo)
+export async function askEverything(calls: AdminCalls, about: About): Promise<readonly string[]> {
+  const given = inputs(about, calls.commitNo)
   const problems: string[] = []
   for (const { path, isChange } of adminCommands()) {
     if (isChange) continue

@@ -3,7 +3,16 @@
  */
 import { randomBytes } from 'node:crypto'
 
-export const KINDS = ['provider key', 'client key', 'admin token', 'master key', 'prompt', 'answer'] as const
+export const KINDS = [
+  'provider key',
+  'client key',
+  'admin token',
+  'master key',
+  'prompt',
+  'answer',
+  // A secret of the client's own that it says to the model.
+  'told secret',
+] as const
 export type Kind = (typeof KINDS)[number]
 
 export type Canary = Readonly<{
@@ -21,6 +30,7 @@ const BEGINNINGS: Readonly<Record<Kind, readonly string[]>> = {
   'master key': [''],
   prompt: ['cnryprompt'],
   answer: ['cnryanswer'],
+  'told secret': ['sk-cnrytold-', 'AIza', 'ghp_'],
 }
 
 export class Canaries {

@@ -26,16 +26,21 @@ const SETTLE_MS = 30_000
 /** A client that asks for a model there is not: the name is what its request is found by in the books. */
 const isModelName = ({ name }: Canary): boolean => name === 'a model'
 const isSaid = ({ kind }: Canary): boolean => kind === 'prompt' || kind === 'answer'
+const isTold = (canary: Canary): boolean => isSaid(canary) || canary.kind === 'told secret'
+/** Where what a logged key says is shown, its secrets taken out. */
+const CONTENT = 'requests.content'
+const LOGGED = 'of a logged key'
 /** Who may see what. */
 const EXCEPTED: Readonly<Record<string, (canary: Canary, item: Item) => boolean>> = {
-  [CLIENT_ANSWERS]: isSaid,
+  [CLIENT_ANSWERS]: isTold,
   [SESSIONS]: isSaid,
   // A provider is told its own key.
-  [SENT]: (canary, { name }) => isSaid(canary) || (canary.kind === 'provider key' && canary.name === name),
+  [SENT]: (canary, { name }) => isTold(canary) || (canary.kind === 'provider key' && canary.name === name),
   // A key is shown once, to whoever had it made.
   [ADMIN_ANSWERS]: (canary, { name }) =>
     (canary.kind === 'client key' && canary.name === name) ||
-    (isModelName(canary) && name === 'requests.list'),
+    (isModelName(canary) && name === 'requests.list') ||
+    (name === CONTENT && (canary.name === LOGGED || canary.kind === 'answer')),
   // Records of requests, on their way into the books.
   [GATHERED.bus]: (canary, { name }) => isModelName(canary) && name === 'apiproxy.use',
   [GATHERED.streams]: (canary, { name }) => isModelName(canary) && name.startsWith('APIPROXY_USE '),
@@ -72,11 +77,14 @@ const problems: string[] = []
     problems.push(...(await clients.ask(node, declared)), ...(await clients.ask(node, issued.key)))
     await clients.askWrongly(node, issued.key)
   }
+  const logged = await askLogged(clients, calls)
   say(`${clients.asked} requests are answered`)
   await changeKeys(calls, issued)
   await askWrongly(calls, canaries)
   await checkPlanted(clients, calls)
-  problems.push(...(await askEverything(calls, { requestId: clients.ids[0] ?? '', keyId: issued.id })))
+  await checkLogged(calls, logged)
+  const about = { requestId: clients.ids[0] ?? '', loggedId: logged[0] ?? '', keyId: issued.id }
+  problems.push(...(await askEverything(calls, about)))
   providers.sent()
   problems.push(...(await gather(cluster, places)))
 }
@@ -93,6 +101,40 @@ async function makeKeys(calls: AdminCalls): Promise<Issued> {
   await calls.change('budgets.create', budget)
   await cluster.served(calls.commitNo)
   return { id: issued.ids['key'] ?? '', key: issued.key ?? '', version: issued.version }
+}
+
+/** @returns ids of requests of a key whose contents are logged. */
+async function askLogged(clients: Clients, calls: AdminCalls): Promise<readonly string[]> {
+  const issued = await calls.change(
+    'keys.issue',
+    { name: 'logged', contentLog: { ttlSeconds: 3_600 } },
+    'keys.issue logged',
+  )
+  canaries.add('client key', 'keys.issue logged', issued.key ?? '')
+  await cluster.served(calls.commitNo)
+  const ids: string[] = []
+  for (const node of cluster.nodes) ids.push(...(await clients.askLogged(node, issued.key ?? '')))
+  return ids
+}
+
+/** That contents are there to be found, said and answered, and a key says so for itself alone. */
+async function checkLogged(calls: AdminCalls, ids: readonly string[]): Promise<void> {
+  const words = canaries.all.filter(
+    ({ kind, name }) => (kind === 'prompt' && name === LOGGED) || (kind === 'answer' && name === 'answering'),
+  )
+  for (const id of ids) {
+    await eventually(
+      async () => {
+        const { status, text } = await calls.send('GET', CONTENT, JSON.stringify({ id }))
+        const told = Buffer.from(text)
+        const isThere = (kind: Canary['kind']): boolean =>
+          words.some((one) => one.kind === kind && find(needlesOf(one.secret), told).length > 0)
+        return status === 200 && isThere('prompt') && isThere('answer') && text.includes('[redacted]')
+      },
+      SETTLE_MS,
+      `the content of ${id}`,
+    )
+  }
 }
 
 /** Rotated, revoked, and secrets of a provider added and changed. */

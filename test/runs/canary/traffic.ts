@@ -67,6 +67,20 @@ export class Clients {
     return problems
   }
 
+  /** With a key whose contents are logged, a secret among what is said. @returns ids of the requests. */
+  async askLogged({ url }: ClusterNode, key: string): Promise<readonly string[]> {
+    const prompt = this.#canaries.plant('prompt', 'of a logged key')
+    const ids: string[] = []
+    for (const { path, body } of waysToAsk(UPSTREAM, prompt)) {
+      const secret = this.#canaries.plant('told secret', `in a prompt to ${path}`)
+      const text = JSON.stringify(body).replaceAll(prompt, `${prompt}, and my key is ${secret}`)
+      const { id, status } = await this.#send(url, path, text, bearer(key))
+      if (status !== 200) throw new Error(`${path} answers ${status}`)
+      ids.push(id)
+    }
+    return ids
+  }
+
   /** What is refused before anybody is asked. */
   async askWrongly({ url }: ClusterNode, key: string): Promise<void> {
     const prompt = (where: string): string => this.#canaries.plant('prompt', where)

@@ -1,0 +1,155 @@
+/**
+ * Keeps what was said, after it was said: in the session that the client named, and under the request's id where
+ * its key has contents logged. Never on the path of a request.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { ContentStore } from '#contracts/content/content.ts'
+import { SESSION_ID } from '#contracts/http/headers.ts'
+import type { Sealer } from '../dialects/canonical/carrier.ts'
+import type { DialectName } from '../dialects/canonical/request.ts'
+import type { Principal } from '../routing/snapshot.ts'
+import { isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
+import { answerParts, CONTENT_BOUNDS, contextBounds, requestParts, type Said } from './retell.ts'
+
+/** Bytes of an answer beyond which it is not kept: a stream is cut there, JSON is not readable. */
+const MOST_BYTES = 1024 * 1024
+/** Requests waiting to be kept; beyond them the newest are let go, and counted. */
+const MOST_WAITING = 100
+
+/** As much of an answer under way as is listened to. */
+export type Heard = Readonly<{
+  status: number
+  provider: string | null
+  listen: (listener: (chunk: Buffer) => void) => void
+  onClosed: (listener: (isWhole: boolean) => void) => void
+}>
+
+export type Spoken = Readonly<{
+  requestId: string
+  principal: Principal
+  headers: IncomingHttpHeaders
+  /** Undefined: a call that makes no model answer, of which nothing is kept. */
+  conversation: Readonly<{ dialect: DialectName; framing: 'sse' | 'json-array' }> | undefined
+  body: Buffer
+  model: string
+  stream: boolean
+}>
+
+export type RecorderPorts = Readonly<{
+  /** Null: nothing is kept of sessions. */
+  contexts: ContextStore | null
+  /** Null: there is no place that those who may read contents can reach. */
+  contents: ContentStore | null
+  sealer: Sealer
+  /** Epoch milliseconds. */
+  now: () => number
+}>
+
+type About = Omit<ContextTurn, 'request' | 'answer'>
+/** Where what is said goes; null: not there. */
+type Places = Readonly<{ session: string | null; content: Principal['contentLog'] }>
+
+export class Recorder {
+  readonly #ports: RecorderPorts
+  #waiting = 0
+  readonly #dropped = { turns: 0, contents: 0 }
+
+  constructor(ports: RecorderPorts) {
+    this.#ports = ports
+  }
+
+  /** What was not kept since the start because too much came at once, or because there is no place for it. */
+  get dropped(): Readonly<{ turns: number; contents: number }> {
+    return this.#dropped
+  }
+
+  /** Listens to an answer, if anything of it is to be kept. */
+  watch(heard: Heard, spoken: Spoken): void {
+    const { conversation } = spoken
+    const places = this.#placesOf(spoken)
+    if (conversation === undefined || (places.session === null && places.content === null)) return
+    const chunks: Buffer[] = []
+    let bytes = 0
+    heard.listen((chunk) => {
+      if (bytes < MOST_BYTES) chunks.push(chunk)
+      bytes += chunk.length
+    })
+    const at = this.#ports.now()
+    heard.onClosed((isWhole) => {
+      if (this.#waiting >= MOST_WAITING) {
+        this.#drop(places)
+        return
+      }
+      this.#waiting += 1
+      setImmediate(() => {
+        this.#waiting -= 1
+        const { body: request, model, stream } = spoken
+        const said = { ...conversation, model, stream, request, answer: Buffer.concat(chunks) }
+        const about: About = {
+          id: spoken.requestId,
+          at,
+          model: model.slice(0, LONGEST_ID),
+          provider: heard.provider,
+          status: heard.status,
+          complete: isWhole && bytes < MOST_BYTES,
+        }
+        this.#keep(places, spoken.principal, said, about)
+      })
+    })
+  }
+
+  #placesOf({ principal, headers }: Spoken): Places {
+    const { keepContext, contentLog } = principal
+    const named = headers[SESSION_ID]
+    const isKept = this.#ports.contexts !== null && keepContext && isSessionId(named)
+    return { session: isKept ? named : null, content: contentLog }
+  }
+
+  #drop({ session, content }: Places): void {
+    if (session !== null) this.#dropped.turns += 1
+    if (content !== null) this.#dropped.contents += 1
+  }
+
+  #keep({ session, content }: Places, { keyId }: Principal, said: Said, about: About): void {
+    if (session !== null) this.#keepTurn(session, keyId, said, about)
+    if (content !== null) this.#keepContent(content, keyId, said, about)
+  }
+
+  #keepTurn(session: string, key: Principal['keyId'], said: Said, about: About): void {
+    const { contexts, sealer } = this.#ports
+    if (contexts === null) return
+    const bounds = contextBounds(contexts.limits.textLength)
+    const answer = answerParts(said, bounds)
+    const turn: ContextTurn = {
+      ...about,
+      complete: about.complete && answer.isWhole,
+      request: requestParts(said, sealer, bounds).parts,
+      answer: answer.parts,
+    }
+    contexts.add({ key, session }, JSON.stringify(turn))
+  }
+
+  #keepContent(
+    { ttlSeconds }: NonNullable<Places['content']>,
+    key: Principal['keyId'],
+    said: Said,
+    about: About,
+  ): void {
+    const { contents, sealer } = this.#ports
+    if (contents === null) {
+      this.#dropped.contents += 1
+      return
+    }
+    const [request, answer] = [requestParts(said, sealer, CONTENT_BOUNDS), answerParts(said, CONTENT_BOUNDS)]
+    contents.keep({
+      v: 1,
+      ...about,
+      complete: about.complete && answer.isWhole,
+      key,
+      until: about.at + ttlSeconds * 1_000,
+      request: [...request.parts],
+      answer: [...answer.parts],
+      leftOut: { request: request.leftOut, answer: answer.leftOut },
+    })
+  }
+}
