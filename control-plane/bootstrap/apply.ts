@@ -68,7 +68,7 @@ export async function applyDeclaration(ports: OpeningPorts, declaration: Declara
 
 /** What was declared and is not so: the API's own entities and revoked keys are never overruled. */
 function warnOfIgnored({ ledger, logger }: OpeningPorts, state: DeclaredState): void {
-  const { providers, models, keys } = ledger.catalog
+  const { providers, models, keys, budgets } = ledger.catalog
   for (const { id } of state.providers) {
     if (providers.get(id)?.origin === 'api') {
       logger.warn(
@@ -82,6 +82,13 @@ function warnOfIgnored({ ledger, logger }: OpeningPorts, state: DeclaredState): 
       logger.warn(
         { model: name },
         'a model of this name was made through the API; the declared one is ignored',
+      )
+  }
+  for (const { id } of state.budgets) {
+    if (budgets.get(id)?.origin === 'api')
+      logger.warn(
+        { budget: id },
+        'a budget of this name was made through the API; the declared one is ignored',
       )
   }
   for (const { id, name } of state.keys) {

@@ -5,7 +5,8 @@
  */
 import type { KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
-import type { ProviderId } from '#contracts/ids.ts'
+import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
+import type { BudgetId, ProviderId } from '#contracts/ids.ts'
 import type { Secret } from '#contracts/security/secret.ts'
 import type { WantedModel } from '../commands/command.ts'
 
@@ -18,7 +19,20 @@ export type Declaration = Readonly<{
     credentials: readonly DeclaredCredential[]
   }>[]
   models: readonly WantedModel[]
-  keys: readonly Readonly<{ name: string; token: Secret; terms: KeyTerms }>[]
+  keys: readonly Readonly<{
+    name: string
+    token: Secret
+    terms: KeyTerms
+    /** Epoch milliseconds, null: never; absent: not said. */
+    expiresAt?: number | null
+  }>[]
+  budgets: readonly Readonly<{
+    id: BudgetId
+    /** `token`: a key that is declared beside it. */
+    subject: BudgetSubject | Readonly<{ token: Secret }>
+    period: BudgetPeriod
+    terms: BudgetTerms
+  }>[]
 }>
 
 /** Joins declarations; the first to name an entity has it. */
@@ -37,6 +51,10 @@ export function joinDeclarations(...declarations: readonly Declaration[]): Decla
     keys: first(
       declarations.flatMap(({ keys }) => keys),
       ({ token }) => token.reveal(),
+    ),
+    budgets: first(
+      declarations.flatMap(({ budgets }) => budgets),
+      ({ id }) => id,
     ),
   }
 }

@@ -21,7 +21,7 @@ describe('an empty environment', () => {
   test.each([{}, { OPENAI_API_KEY: '', LLM_PROVIDERS: '', APIPROXY_AUTH_TOKEN: '' }])(
     'declares nothing (%#)',
     (env) => {
-      expect(declared(env)).toEqual({ providers: [], models: [], keys: [] })
+      expect(declared(env)).toEqual({ providers: [], models: [], keys: [], budgets: [] })
     },
   )
 })

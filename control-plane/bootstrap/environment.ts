@@ -91,7 +91,7 @@ export function readEnvironment(env: Env): Result<Declaration, readonly string[]
     token === undefined || token === ''
       ? []
       : [{ name: 'APIPROXY_AUTH_TOKEN', token: new Secret(token), terms: PLAIN_TERMS }]
-  return ok({ providers: [...general, ...wellKnown], models: [], keys })
+  return ok({ providers: [...general, ...wellKnown], models: [], keys, budgets: [] })
 }
 
 const variable = (id: string, field: Field): string =>

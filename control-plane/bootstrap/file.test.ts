@@ -13,7 +13,7 @@ const problems = (text: string, env = {}): readonly string[] => {
   const result = readConfigFile(text, NAME, env)
   return result.ok ? [] : result.error
 }
-const EMPTY: Declaration = { providers: [], models: [], keys: [] }
+const EMPTY: Declaration = { providers: [], models: [], keys: [], budgets: [] }
 
 describe('a configuration file', () => {
   test.each(['', '# nothing\n', '{}', 'providers: {}\n'])('may declare nothing: %j', (text) => {
@@ -70,6 +70,41 @@ keys: [{ name: ci, key: "\${CLIENT}" }]
       },
     ])
     expect(keys.map(({ name, token }) => [name, token.reveal()])).toEqual([['ci', 'c'.repeat(20)]])
+  })
+
+  test('declares budgets, with the keys they are of or by tag or id, and when keys expire', () => {
+    const { keys, budgets } = read(
+      `
+keys:
+  - name: ci
+    key: "\${CLIENT}"
+    expiresAt: 2027-01-01T00:00:00+01:00
+    budgets: { ci-day: { period: day, amount: 20 } }
+budgets:
+  red: { tag: red, period: month, amount: 0.5, warnAt: 0.5, whenSpent: 402, onUnreachable: allow, unpriced: refuse }
+  old: { key: key_1, period: total, amount: 9 }
+`,
+      { CLIENT: 'c'.repeat(20) },
+    )
+    expect(keys[0]?.expiresAt).toBe(Date.UTC(2026, 11, 31, 23))
+    const usual = { warnAt: 0.8, whenSpent: 429, onUnreachable: 'refuse', unpriced: 'allow' }
+    const subjects = budgets.map(({ subject }) =>
+      'token' in subject ? subject.token.reveal() : Object.values(subject)[0],
+    )
+    expect(subjects).toEqual(['c'.repeat(20), 'red', 'key_1'])
+    expect(budgets.map(({ id, period, terms }) => [id, period, terms])).toEqual([
+      ['ci-day', 'day', { ...usual, amount: 20 }],
+      [
+        'red',
+        'month',
+        { amount: 0.5, warnAt: 0.5, whenSpent: 402, onUnreachable: 'allow', unpriced: 'refuse' },
+      ],
+      ['old', 'total', { ...usual, amount: 9 }],
+    ])
+    const problem = (text: string): string => problems(text).join('\n')
+    expect(problem('keys: [{ name: a, key: 0123456789abcdef, expiresAt: soon }]')).toMatch(/keys.0.expiresAt/)
+    expect(problem('budgets: { a: { tag: x, key: y, period: day, amount: 1 } }')).toMatch(/budgets.a/)
+    expect(problem('budgets: { a: { tag: x, period: hour, amount: 1 } }')).toMatch(/budgets.a/)
   })
 
   test('may be JSON', () => {

@@ -1,15 +1,16 @@
 /**
- * Providers, logical models and client keys from a YAML (or JSON) file named by `APIPROXY_CONFIG`.
+ * Providers, logical models, client keys and budgets from a YAML (or JSON) file named by `APIPROXY_CONFIG`.
  *
  * Pure: gets the text. A secret is written as itself or, better, as `${NAME}` of an environment variable.
  */
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { ContentLog, KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
+import { ClientKeyExpiry, ContentLog, KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
 import { Limits } from '#contracts/catalog/limits.ts'
 import { LogicalModelDefinition, ModelNameText } from '#contracts/catalog/model.ts'
 import { ProviderDefinition, ProviderIdText } from '#contracts/catalog/provider.ts'
-import { modelName, providerId } from '#contracts/ids.ts'
+import { BudgetIdText, BudgetPeriod, BudgetTerms, USUAL_TERMS } from '#contracts/catalog/money/budget.ts'
+import { budgetId, modelName, providerId } from '#contracts/ids.ts'
 import type { Env } from '#contracts/process/env.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { Secret } from '#contracts/security/secret.ts'
@@ -34,6 +35,28 @@ const FileProvider = ProviderDefinition.partial({ name: true, kind: true }).exte
     .optional(),
 })
 
+const terms = BudgetTerms.shape
+const fileBudget = {
+  period: BudgetPeriod,
+  amount: terms.amount,
+  warnAt: terms.warnAt.default(USUAL_TERMS.warnAt),
+  whenSpent: terms.whenSpent.default(USUAL_TERMS.whenSpent),
+  onUnreachable: terms.onUnreachable.default(USUAL_TERMS.onUnreachable),
+  unpriced: terms.unpriced.default(USUAL_TERMS.unpriced),
+}
+const BudgetOfKey = z.strictObject(fileBudget)
+/** Of a key in the file it stands with the key; `key` is the id of one that is there already. */
+const FileBudget = z.union([
+  z.strictObject({ tag: KeyTags.element, ...fileBudget }),
+  z.strictObject({ key: z.string().min(1).max(64), ...fileBudget }),
+])
+
+/** `2027-01-31T00:00:00Z`, or epoch milliseconds; null: never. */
+const FileExpiry = z
+  .union([z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)), z.number()])
+  .pipe(ClientKeyExpiry.unwrap())
+  .nullable()
+
 const FileKey = z.strictObject({
   name: z.string().min(1).max(200),
   key: z.string().min(16),
@@ -43,12 +66,15 @@ const FileKey = z.strictObject({
   tags: KeyTags.default([]),
   keepContext: z.boolean().default(true),
   contentLog: ContentLog.nullable().default(null),
+  expiresAt: FileExpiry.optional(),
+  budgets: z.record(BudgetIdText, BudgetOfKey).default({}),
 })
 
 const ConfigFile = z.strictObject({
   providers: z.record(ProviderIdText, FileProvider).default({}),
   models: z.record(ModelNameText, LogicalModelDefinition).default({}),
   keys: z.array(FileKey).default([]),
+  budgets: z.record(BudgetIdText, FileBudget).default({}),
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
@@ -71,7 +97,12 @@ export function readConfigFile(
   if (missing.size > 0)
     return err([...missing].map((variable) => `${name}: \${${variable}} is not set in the environment`))
   const parsed = ConfigFile.safeParse(value)
-  if (parsed.success) return ok(toDeclaration(parsed.data, isOperators))
+  if (parsed.success) {
+    const doubled = doubledBudgets(parsed.data)
+    return doubled.length === 0
+      ? ok(toDeclaration(parsed.data, isOperators))
+      : err(doubled.map((id) => `${name}: budgets.${id}: is named twice`))
+  }
   return err(
     parsed.error.issues.map((issue) => `${name}: ${issue.path.join('.') || '(top)'}: ${issue.message}`),
   )
@@ -115,6 +146,43 @@ function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
       region: region ?? null,
       limits: limits ?? null,
     })),
-    keys: file.keys.map(({ name, key, ...terms }) => ({ name, token: new Secret(key), terms })),
+    keys: file.keys.map(asKey),
+    budgets: [
+      ...file.keys.flatMap(({ key, budgets }) =>
+        Object.entries(budgets).map(([id, one]) => asBudget(id, { token: new Secret(key) }, one)),
+      ),
+      ...Object.entries(file.budgets).map(([id, one]) =>
+        'tag' in one ? asBudget(id, { tag: one.tag }, one) : asBudget(id, { key: one.key }, one),
+      ),
+    ],
   }
+}
+
+function asKey({ name, key, expiresAt, ...said }: z.infer<typeof FileKey>): Declaration['keys'][number] {
+  const { scopes, limits, owner, tags, keepContext, contentLog } = said
+  return {
+    name,
+    token: new Secret(key),
+    terms: { scopes, limits, owner, tags, keepContext, contentLog },
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  }
+}
+
+type DeclaredBudget = Declaration['budgets'][number]
+
+const asBudget = (
+  id: string,
+  subject: DeclaredBudget['subject'],
+  { period, amount, warnAt, whenSpent, onUnreachable, unpriced }: z.infer<typeof BudgetOfKey>,
+): DeclaredBudget => ({
+  id: budgetId(id),
+  subject,
+  period,
+  terms: { amount, warnAt, whenSpent, onUnreachable, unpriced },
+})
+
+/** A name that is given twice would silently be the one or the other. */
+function doubledBudgets({ keys, budgets }: ConfigFile): readonly string[] {
+  const ids = [...keys.flatMap((key) => Object.keys(key.budgets)), ...Object.keys(budgets)]
+  return [...new Set(ids.filter((id, at) => ids.indexOf(id) !== at))]
 }

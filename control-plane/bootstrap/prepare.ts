@@ -2,8 +2,9 @@
  * A declaration made ready for a command: ids made, secrets sealed, keys hashed.
  */
 import { randomBytes } from 'node:crypto'
-import { credentialId, keyId, secretId } from '#contracts/ids.ts'
+import { credentialId, keyId, secretId, type KeyId } from '#contracts/ids.ts'
 import { clientKeyDigest, secretFingerprint, type MasterKey } from '#contracts/security/master-key.ts'
+import type { Secret } from '#contracts/security/secret.ts'
 import { sealSecret } from '#contracts/security/seal.ts'
 import type { DeclaredState, NewCredential } from '../commands/command.ts'
 import type { SealedSecret } from '../store/event-log.ts'
@@ -11,6 +12,9 @@ import type { Declaration, DeclaredCredential } from './declaration.ts'
 
 /** Characters of a client key that its owner recognises it by. */
 export const keyPrefix = (token: string): string => token.slice(0, 8)
+
+/** It follows from the key, so that declaring the same key again finds the same entity. */
+const idOf = (digest: string): KeyId => keyId(`key_${digest.slice(0, 16)}`)
 
 /** @returns the same without secrets, and the secrets sealed for the vault. */
 export function prepareDeclaration(
@@ -35,11 +39,14 @@ export function prepareDeclaration(
     definition,
     credentials: credentials.map(prepare),
   }))
-  const keys = declaration.keys.map(({ name, token, terms }) => {
-    const digest = clientKeyDigest(masterKey.pepper, token.reveal())
-    // The id follows from the key, so that declaring the same key again finds the same entity.
-    const id = keyId(`key_${digest.slice(0, 16)}`)
-    return { id, name, digest, prefix: keyPrefix(token.reveal()), terms }
+  const digestOf = (token: Secret): string => clientKeyDigest(masterKey.pepper, token.reveal())
+  const keys = declaration.keys.map(({ name, token, terms, ...more }) => {
+    const digest = digestOf(token)
+    return { id: idOf(digest), name, digest, prefix: keyPrefix(token.reveal()), terms, ...more }
   })
-  return { state: { providers, models: declaration.models, keys }, secrets }
+  const budgets = declaration.budgets.map(({ subject, ...rest }) => ({
+    ...rest,
+    subject: 'token' in subject ? { key: idOf(digestOf(subject.token)) } : subject,
+  }))
+  return { state: { providers, models: declaration.models, keys, budgets }, secrets }
 }

@@ -116,6 +116,14 @@ export type DeclaredState = Readonly<{
     digest: string
     prefix: string
     terms: KeyTerms
+    /** Epoch milliseconds, null: never; absent: it is not said, and stays. */
+    expiresAt?: number | null | undefined
+  }>[]
+  budgets: readonly Readonly<{
+    id: BudgetId
+    subject: BudgetSubject
+    period: BudgetPeriod
+    terms: BudgetTerms
   }>[]
 }>
 

@@ -2,13 +2,22 @@
  * Makes what the API made what a file says, in one commit.
  *
  * Pure. The same rules as for a declaration, about other entities: what the file names is made so; what it
- * does not name stays, unless everything else is to be retired. Keys are only added: revoking one is final,
- * and leaving it out of a file is not a decision to do that.
+ * does not name stays, unless everything else is to be retired. Keys are never taken away: revoking one is
+ * final, and leaving it out of a file is not a decision to do that.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import type { Budget } from '#contracts/catalog/money/budget.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { Origin } from '#contracts/catalog/provider.ts'
-import { clientKeyStream, modelStream, providerStream, type StreamId } from '#contracts/ids.ts'
+import {
+  budgetStream,
+  clientKeyStream,
+  keyId,
+  modelStream,
+  providerStream,
+  type KeyId,
+  type StreamId,
+} from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import { isPrivateHost } from '#contracts/security/egress.ts'
 import type { ConfigCommand, DeclaredState } from './command.ts'
@@ -28,7 +37,7 @@ export function decideConfig(
       current: catalog.commit,
     })
   }
-  const wanted = keepingCredentials(catalog, withoutKnownKeys(catalog, state))
+  const wanted = keepingCredentials(catalog, withKnownKeys(catalog, state))
   const decision = decideDeclaration(asManaged(catalog, wanted, retireOthers), wanted)
   if (!decision.ok) return decision
   const issues = [...privateAddresses(wanted), ...foreign(catalog, decision.value)]
@@ -40,6 +49,8 @@ function asManaged(catalog: Catalog, wanted: DeclaredState, retireOthers: boolea
   const named = new Set<string>([
     ...wanted.providers.map(({ id }) => providerStream(id)),
     ...wanted.models.map(({ name }) => modelStream(name)),
+    ...wanted.keys.map(({ id }) => clientKeyStream(id)),
+    ...wanted.budgets.map(({ id }) => budgetStream(id)),
   ])
   const origin = (stream: StreamId, is: Origin): Origin =>
     named.has(stream) || (retireOthers && is === 'api') ? 'declared' : 'api'
@@ -53,8 +64,24 @@ function asManaged(catalog: Catalog, wanted: DeclaredState, retireOthers: boolea
       ...one,
       origin: origin(modelStream(one.name), one.origin),
     })),
-    keys: mapValues(catalog.keys, (one) => ({ ...one, origin: 'api' as const })),
+    // None is to be suspended, or to work again, because of a file that is not the process's own.
+    keys: mapValues(catalog.keys, (one) => ({
+      ...one,
+      origin: named.has(clientKeyStream(one.id)) && one.undeclared !== true ? 'declared' : 'api',
+    })),
+    budgets: mapValues(catalog.budgets, (one) => {
+      const stream = budgetStream(one.id)
+      const isSpared = !named.has(stream) && isOfGoneKey(catalog, one)
+      return { ...one, origin: isSpared ? 'api' : origin(stream, one.origin) }
+    }),
   }
+}
+
+/** No file can name it: a key that is gone is in none. */
+function isOfGoneKey({ keys }: Catalog, { subject }: Budget): boolean {
+  if ('tag' in subject) return false
+  const key = keys.get(keyId(subject.key))
+  return key === undefined || key.state === 'revoked'
 }
 
 const mapValues = <Key, Value>(
@@ -72,10 +99,21 @@ function keepingCredentials(catalog: Catalog, state: DeclaredState): DeclaredSta
   return { ...state, providers }
 }
 
-/** A key that is known under another id, because the API issued it, is not issued twice. */
-function withoutKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredState {
-  const known = new Set([...catalog.keys.values()].map(({ digest }) => digest))
-  return { ...state, keys: state.keys.filter(({ digest }) => !known.has(digest)) }
+/** A key that is known under another id, because the API issued it, is that key. */
+function withKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredState {
+  const known = new Map([...catalog.keys.values()].map(({ digest, id }) => [digest, id]))
+  const ids = new Map<string, KeyId>(state.keys.map(({ id, digest }) => [id, known.get(digest) ?? id]))
+  const idOf = (id: string): KeyId => ids.get(id) ?? keyId(id)
+  return {
+    ...state,
+    // Named twice, a key is what it is named first, as in a declaration.
+    keys: [
+      ...new Map(state.keys.toReversed().map((one) => [idOf(one.id), { ...one, id: idOf(one.id) }])).values(),
+    ].toReversed(),
+    budgets: state.budgets.map((one) =>
+      'tag' in one.subject ? one : { ...one, subject: { key: idOf(one.subject.key) } },
+    ),
+  }
 }
 
 const privateAddresses = ({ providers }: DeclaredState): Issue[] =>
@@ -102,6 +140,9 @@ function foreign(catalog: Catalog, events: readonly CatalogEvent[]): Issue[] {
     ...[...catalog.keys.values()].flatMap(({ id, origin }) =>
       origin === 'declared' ? [[clientKeyStream(id), `keys.${id}`] as const] : [],
     ),
+    ...[...catalog.budgets.values()].flatMap(({ id, origin }) =>
+      origin === 'declared' ? [[budgetStream(id), `budgets.${id}`] as const] : [],
+    ),
   ])
   const paths = new Set(events.flatMap(({ stream }) => declared.get(stream) ?? []))
   return [...paths].map((path) => ({
@@ -117,6 +158,8 @@ function madeByApi(event: CatalogEvent): CatalogEvent {
     case 'LogicalModelCreated':
       return { ...event, body: { ...event.body, origin: 'api' } }
     case 'ClientKeyIssued':
+      return { ...event, body: { ...event.body, origin: 'api' } }
+    case 'BudgetCreated':
       return { ...event, body: { ...event.body, origin: 'api' } }
     default:
       return event

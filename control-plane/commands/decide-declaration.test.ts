@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
-import { clientKeyStream, keyId, modelName, type ProviderId } from '#contracts/ids.ts'
+import { budgetId, clientKeyStream, keyId, modelName, type ProviderId } from '#contracts/ids.ts'
 import {
   accepted,
   after,
@@ -26,7 +26,7 @@ import { decide } from './decide.ts'
 
 const declare = (state: Partial<DeclaredState>): Command => ({
   type: 'ApplyDeclaration',
-  state: { providers: [], models: [], keys: [], ...state },
+  state: { providers: [], models: [], keys: [], budgets: [], ...state },
 })
 const provider = (id: ProviderId, secrets: readonly string[] = [], name = 'Any') => ({
   id,
@@ -231,7 +231,56 @@ describe('the credentials of a declared provider', () => {
   })
 })
 
+describe('a declared budget', () => {
+  const terms = {
+    amount: 5,
+    warnAt: 0.8,
+    whenSpent: 429,
+    onUnreachable: 'refuse',
+    unpriced: 'allow',
+  } as const
+  const budget = { id: budgetId('team'), subject: { key: 'key_1' }, period: 'day', terms } as const
+  const held = next(declared, accepted(decide(declared, declare({ ...whole, budgets: [budget] }))))
+
+  test('is made, changed, made anew where another is meant, and removed', () => {
+    expect(held.budgets.get(budget.id)).toMatchObject({ ...budget, origin: 'declared' })
+    const to = (more: Partial<DeclaredState['budgets'][number]>) =>
+      events(held, { ...whole, budgets: [{ ...budget, ...more }] })
+    expect(to({})).toEqual([])
+    expect(to({ terms: { ...terms, amount: 6 } })).toEqual(['BudgetTermsSet budget-team'])
+    expect(to({ period: 'week' })).toEqual(['BudgetCreated budget-team'])
+    expect(to({ subject: { tag: 'red' } })).toEqual(['BudgetCreated budget-team'])
+    expect(events(held, whole)).toEqual(['BudgetRemoved budget-team'])
+  })
+
+  test('of a key that is nowhere is refused; of a tag that nobody has it is not', () => {
+    expect(
+      outcome(decide(declared, declare({ budgets: [{ ...budget, subject: { key: 'key_9' } }] }))),
+    ).toEqual({
+      kind: 'invalid',
+      issues: [{ path: 'budgets.team.key', message: 'there is no key key_9' }],
+    })
+    expect(events(declared, { ...whole, budgets: [{ ...budget, subject: { tag: 'none' } }] })).toEqual([
+      'BudgetCreated budget-team',
+    ])
+  })
+
+  test('leaves one of its name that the API made alone', () => {
+    const made = after(declare(whole), { type: 'CreateBudget', ...budget })
+    expect(events(made, { ...whole, budgets: [{ ...budget, period: 'week' }] })).toEqual([])
+    expect(events(made, whole)).toEqual([])
+  })
+})
+
 describe('a declared key', () => {
+  test('expires when it is said to, and stays as it is where nothing is said of it', () => {
+    const until = (expiresAt?: number | null) => ({ ...whole, keys: [{ ...key(), expiresAt }] })
+    const limited = next(declared, accepted(decide(declared, declare(until(99)))))
+    expect(limited.keys.get(KEY)?.expiresAt).toBe(99)
+    expect(events(limited, until())).toEqual([])
+    expect(events(limited, until(null))).toEqual(['ClientKeyExpirySet clientkey-key_1'])
+  })
+
   const without = declare({ ...whole, keys: [] })
   const gone = next(declared, accepted(decide(declared, without)))
   const SUSPEND = { type: 'SuspendKey', id: KEY } as const

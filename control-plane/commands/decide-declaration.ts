@@ -29,6 +29,7 @@ import {
   registered,
   usersOf,
 } from './decide-provider.ts'
+import { declaredBudgets, strayBudgets } from './money/declare-budgets.ts'
 import type { Issue } from './rejection.ts'
 
 export function decideDeclaration(catalog: Catalog, declared: DeclaredState): Decision {
@@ -41,6 +42,7 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
     })),
   )
   issues.push(...takenNames(catalog, declared), ...misplacedDialects(declared))
+  issues.push(...strayBudgets(catalog, declared))
   if (issues.length > 0) return err({ kind: 'invalid', issues })
   const retired = retiredModels(catalog, declared)
   const events = [
@@ -53,6 +55,7 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
     })),
     ...retiredProviders(catalog, declared, new Set(retired)),
     ...keyEvents(catalog, declared),
+    ...declaredBudgets(catalog, declared),
   ]
   // What a newer release wrote of an entity cannot be compared here; whoever can read it makes it so.
   return ok(events.filter(({ stream }) => !catalog.frozen.has(stream)))
@@ -185,12 +188,15 @@ function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogE
 /** The id follows from the key itself. One that somebody suspended or revoked stays so, declared again or not. */
 function declaredKey(catalog: Catalog, wanted: DeclaredState['keys'][number]): readonly CatalogEvent[] {
   const known = catalog.keys.get(wanted.id)
-  if (known === undefined) return issued('declared', { ...wanted, expiresAt: null })
+  if (known === undefined) return issued('declared', { ...wanted, expiresAt: wanted.expiresAt ?? null })
   if (known.origin !== 'declared' || known.state === 'revoked') return []
   const stream = clientKeyStream(wanted.id)
   const back: readonly CatalogEvent[] =
     known.state === 'suspended' && known.undeclared === true
       ? [{ type: 'ClientKeyResumed', stream, body: {} }]
       : []
-  return [...back, ...termsChanged(wanted.id, termsOf(known), wanted.terms)]
+  const { expiresAt = known.expiresAt } = wanted
+  const expiry: readonly CatalogEvent[] =
+    expiresAt === known.expiresAt ? [] : [{ type: 'ClientKeyExpirySet', stream, body: { expiresAt } }]
+  return [...back, ...expiry, ...termsChanged(wanted.id, termsOf(known), wanted.terms)]
 }

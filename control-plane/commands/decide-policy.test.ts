@@ -35,7 +35,7 @@ const register = (more: Partial<ProviderDefinitionInput> = {}): Command => ({
 const create = (more: Partial<WantedModel> = {}): Command => ({ type: 'CreateModel', ...wanted, ...more })
 const declare = (state: Partial<DeclaredState>): Command => ({
   type: 'ApplyDeclaration',
-  state: { providers: [], models: [], keys: [], ...state },
+  state: { providers: [], models: [], keys: [], budgets: [], ...state },
 })
 const provider = (more: Partial<ProviderDefinitionInput> = {}): DeclaredState['providers'][number] => ({
   id: a,

@@ -108,6 +108,7 @@ describe('an entity that a newer release changed', () => {
         ],
         models: [],
         keys: [],
+        budgets: [],
       },
     })
     const before = after(genesis, declared('Old'))

@@ -100,7 +100,14 @@ const declaration = fc.record({
     maxLength: 2,
     selector: ({ name }) => name,
   }),
-  keys: fc.uniqueArray(fc.record({ id: key, name: fc.constant('declared'), digest, prefix, terms }), {
+  keys: fc.uniqueArray(
+    fc.record(
+      { id: key, name: fc.constant('declared'), digest, prefix, terms, expiresAt: fc.constantFrom(null, 9) },
+      { requiredKeys: ['id', 'name', 'digest', 'prefix', 'terms'] },
+    ),
+    { maxLength: 2, selector: ({ id }) => id },
+  ),
+  budgets: fc.uniqueArray(fc.record({ id: budget, subject, period, terms: budgetTerms }), {
     maxLength: 2,
     selector: ({ id }) => id,
   }),

@@ -60,6 +60,7 @@ async function controlPlane(addresses: Readonly<Record<string, string>>): Promis
     })),
     models: [],
     keys: [{ name: 'client', token: new Secret(KEY), terms: PLAIN_TERMS }],
+    budgets: [],
   }
   const running = stack.use(
     await startControlPlane(

@@ -38,6 +38,14 @@ export const BudgetTerms = z.strictObject({
 })
 export type BudgetTerms = Readonly<z.infer<typeof BudgetTerms>>
 
+/** Of a budget about which only its amount was said. */
+export const USUAL_TERMS = {
+  warnAt: 0.8,
+  whenSpent: 429,
+  onUnreachable: 'refuse',
+  unpriced: 'allow',
+} as const satisfies Omit<BudgetTerms, 'amount'>
+
 export type Budget = Readonly<{
   id: BudgetId
   version: number

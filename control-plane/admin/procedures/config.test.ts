@@ -60,13 +60,62 @@ test('what was exported is what applies: nothing changes, with its secrets or wi
   expect(kept.events.filter((type) => type.startsWith('Credential'))).toEqual([])
 })
 
+test('budgets of keys and tags are planned, applied, exported and retired like everything else', async () => {
+  const keys = `keys: [{ name: ci, key: "\${CI}", tags: [red], budgets: { ci-day: { period: day, amount: 20 } } }]`
+  const yaml = `${keys}\nbudgets: { red-month: { tag: red, period: month, amount: 500, whenSpent: 402 } }`
+  const file = { yaml, variables: VARIABLES }
+  const plan = await api.config.plan(file)
+  expect(plan.events).toEqual(['ClientKeyOwnerSet', 'BudgetCreated', 'BudgetCreated'])
+  const words = JSON.stringify(plan.entities.filter(({ entity }) => entity.startsWith('budget')))
+  expect(words).toMatch(/red-month.*500/)
+  await api.config.applyFile(file)
+  const { keys: known } = await api.keys.list()
+  const ci = known.find((key) => key.name === 'ci')?.id ?? ''
+  const { budgets } = await api.budgets.list()
+  expect(budgets).toMatchObject([
+    {
+      id: 'ci-day',
+      origin: 'api',
+      subject: { key: ci },
+      period: 'day',
+      terms: { amount: 20, whenSpent: 429 },
+    },
+    { id: 'red-month', subject: { tag: 'red' }, period: 'month', terms: { amount: 500, whenSpent: 402 } },
+  ])
+  const exported = await api.config.export()
+  const given = 'A_API_KEY=sk-plan-secret\nKEY_CI=sk-client-0123456789abcdef'
+  expect(
+    (await api.config.plan({ yaml: exported.yaml, variables: given, retireOthers: true })).events,
+  ).toEqual([])
+
+  // Of a key whose text is not at hand: by its id.
+  const other = `budgets: { ci-day: { key: ${ci}, period: week, amount: 90 } }`
+  expect((await api.config.plan({ yaml: other })).events).toEqual(['BudgetCreated'])
+  const less = await api.config.plan({ yaml: other.replace('week', 'day') })
+  expect(less.events).toEqual(['BudgetTermsSet'])
+  const problems: readonly [string, RegExp][] = [
+    [other.replace(ci, 'key_none'), /budgets.ci-day.key: there is no key key_none/],
+    [`${keys}\n${other}`, /budgets.ci-day: is named twice/],
+    ['budgets: { x: { period: day, amount: 1 } }', /budgets.x/],
+  ]
+  for (const [text, problem] of problems)
+    await expect(api.config.plan({ yaml: text, variables: VARIABLES })).rejects.toThrow(problem)
+  const bare = { yaml: `keys: [{ name: ci, key: "\${CI}" }]`, variables: VARIABLES, retireOthers: true }
+  expect((await api.config.plan(bare)).events.filter((type) => type.startsWith('Budget'))).toEqual([
+    'BudgetRemoved',
+    'BudgetRemoved',
+  ])
+  await api.config.applyFile({ ...file, yaml: keys.replace(/, tags.*/, ' }]'), retireOthers: false })
+  for (const { id, version } of budgets) await api.budgets.remove({ id, expectedVersion: version })
+})
+
 describe('applying is refused', () => {
   const yamlOf = (baseUrl: string): string => `providers: { b: { baseUrl: "${baseUrl}" } }`
 
   test('when anything was changed since the plan', async () => {
     await expect(
       api.config.applyFile({ yaml: yamlOf('https://b.example/v1'), expectedCommit: 1 }),
-    ).rejects.toThrow('the configuration is at version 2, not 1')
+    ).rejects.toThrow(/the configuration is at version \d+, not 1:/)
   })
 
   test('for a private address that the file does not ask for', async () => {
@@ -94,6 +143,7 @@ describe('applying is refused', () => {
       providers: [{ id: providerId('env'), definition: declared, credentials: [] }],
       models: [],
       keys: [],
+      budgets: [],
     }
     await ledger.execute({
       command: { type: 'ApplyDeclaration', state },

@@ -22,7 +22,7 @@ const SecretText = z
 export const declaring = {
   yaml: SecretText.meta({
     secret: true,
-    description: 'Providers, models and keys as in the file that APIPROXY_CONFIG names.',
+    description: 'Providers, models, keys and budgets as in the file that APIPROXY_CONFIG names.',
   }),
   variables: SecretText.optional().meta({
     secret: true,
@@ -31,7 +31,7 @@ export const declaring = {
   retireOthers: z
     .boolean()
     .default(false)
-    .describe('Retire providers and models that the API made and the file does not name.'),
+    .describe('Retire providers, models and budgets that the API made and the file does not name.'),
 }
 type FileInput = Readonly<{
   yaml: Secret

@@ -6,6 +6,7 @@ import {
   BudgetIdText,
   BudgetPeriod,
   BudgetTerms,
+  USUAL_TERMS,
   type Budget,
   type BudgetSubject,
 } from '#contracts/catalog/money/budget.ts'
@@ -60,10 +61,10 @@ export const budgets = router({
         tag: z.string().min(1).max(63).optional().describe('A tag of client keys. Either this or a key.'),
         period: BudgetPeriod.describe('Of UTC; weeks begin on Mondays.'),
         amount: described.amount,
-        warnAt: described.warnAt.default(0.8),
-        whenSpent: described.whenSpent.default(429),
-        onUnreachable: described.onUnreachable.default('refuse'),
-        unpriced: described.unpriced.default('allow'),
+        warnAt: described.warnAt.default(USUAL_TERMS.warnAt),
+        whenSpent: described.whenSpent.default(USUAL_TERMS.whenSpent),
+        onUnreachable: described.onUnreachable.default(USUAL_TERMS.onUnreachable),
+        unpriced: described.unpriced.default(USUAL_TERMS.unpriced),
         ...changing,
       }),
     )
