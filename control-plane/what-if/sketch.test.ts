@@ -7,7 +7,12 @@ import { decide } from '../commands/decide.ts'
 
 const stateOf = (baseUrl: string): DeclaredState => {
   const definition = ProviderDefinition.parse({ name: 'a', kind: 'openai', baseUrl })
-  return { providers: [{ id: providerId('a'), definition, credentials: [] }], models: [], keys: [] }
+  return {
+    providers: [{ id: providerId('a'), definition, credentials: [] }],
+    models: [],
+    keys: [],
+    budgets: [],
+  }
 }
 
 test('on paper a file may speak of what the environment declares, which applying it may not', () => {

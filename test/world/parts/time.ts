@@ -125,11 +125,11 @@ export class VirtualTime {
       clearTimeout: clear,
       clearInterval: clear,
     })
-    const { any } = AbortSignal
+    const combine = AbortSignal.any
     AbortSignal.any = anyOf
     return () => {
       Object.assign(globalThis, real)
-      AbortSignal.any = any
+      AbortSignal.any = combine
     }
   }
 
