@@ -44,6 +44,17 @@ async function refusal(
   return { code, message: error instanceof Error ? error.message : message, wrote: head() - before }
 }
 
+test('everything that is done takes the command id that clients give to all they do', () => {
+  const commandId = randomUUID()
+  for (const { path, isChange, issues } of adminCommands()) {
+    if (!isChange) continue
+    const strangers = issues({ commandId }).filter(({ path: at, message }) =>
+      `${at} ${message}`.includes('commandId'),
+    )
+    expect([path, strangers]).toEqual([path, []])
+  }
+})
+
 describe('authority', () => {
   const procedures = adminCommands()
 

@@ -24,6 +24,11 @@ export const changing = {
   dryRun: z.boolean().default(false).describe('Decide and answer, but write nothing.'),
 }
 
+/** Of what is done and makes no commit: clients give an id to all they do, and twice is as good as once. */
+export const doing = {
+  commandId: changing.commandId.describe('Taken as every change takes it; nothing is remembered by it.'),
+}
+
 /** Of every change of something that exists. */
 export const expecting = {
   expectedVersion: z

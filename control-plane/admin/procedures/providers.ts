@@ -8,7 +8,17 @@ import { providerId, type ProviderId } from '#contracts/ids.ts'
 import { ok } from '#contracts/result.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
-import { asking, carryOut, catalogAt, changing, expecting, page, paging, type ChangeInput } from './change.ts'
+import {
+  asking,
+  carryOut,
+  catalogAt,
+  changing,
+  doing,
+  expecting,
+  page,
+  paging,
+  type ChangeInput,
+} from './change.ts'
 import {
   CredentialInput,
   credentials,
@@ -127,7 +137,7 @@ export const providers = router({
 
   test: procedure
     .meta({ description: 'Ask a provider now for its models: is it there, and does it take our credential?' })
-    .input(ExistingId)
+    .input(ExistingId.extend(doing))
     .mutation(async ({ ctx, input }) => {
       const catalog = await catalogAt(ctx, input.atLeastCommit)
       const provider = known(catalog, input.id)

@@ -8,6 +8,7 @@ import { providerId } from '#contracts/ids.ts'
 import { dateOf, dayOf, DAY_MS } from '../../store/usage-books.ts'
 import { DIMENSIONS, type ReportFilter } from '../../store/usage-report.ts'
 import type { AdminContext } from '../context.ts'
+import { doing } from '../procedures/change.ts'
 import { answered, procedure, router } from '../trpc.ts'
 import { requestContent } from './content.ts'
 import { explainRequest } from './explain.ts'
@@ -82,7 +83,7 @@ export const usage = router({
 
   reprice: procedure
     .meta({ description: 'Work the cost of past requests out anew, from the prices as they are told now.' })
-    .input(z.strictObject({ from: date, to: date.optional(), provider: name.optional() }))
+    .input(z.strictObject({ from: date, to: date.optional(), provider: name.optional(), ...doing }))
     .mutation(async ({ ctx, input }) => {
       const from = Date.parse(input.from)
       const to = Date.parse(input.to ?? dateOf(dayOf(ctx.clock.now()))) + DAY_MS
