@@ -14,6 +14,9 @@ import { chooseForSession, tierDraw, type Preference } from './session.ts'
 import type { Candidate, Out, Place, Scored, Standing } from './standing.ts'
 import type { CompiledStrategy } from './strategies.ts'
 
+/** Deployments one request is tried at, at most. */
+export const MOST_TRIES = 3
+
 export type PickInput<At extends Place = Place> = Readonly<{
   standing: (candidate: Candidate<At>) => Standing
   /** When nothing is eligible: how likely one more try there is to be in vain, in [0, 1). */

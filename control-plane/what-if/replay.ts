@@ -6,7 +6,7 @@
  * fares as others fared there.
  */
 import { diceOf } from '#contracts/routing/dice.ts'
-import { pick, type Pick } from '#contracts/routing/pick.ts'
+import { MOST_TRIES, pick, type Pick } from '#contracts/routing/pick.ts'
 import { homeAfter, type Preference } from '#contracts/routing/session.ts'
 import { SOUND, type Candidate, type Standing } from '#contracts/routing/standing.ts'
 import type { Evidence } from './evidence.ts'
@@ -39,8 +39,6 @@ export type Past = Readonly<{
   isWhole: boolean
 }>
 
-/** Deployments one request is tried at, at most: as nodes do it. */
-const MOST_TRIES = 3
 /** After these the same one may be asked again where nobody else is left. */
 const REPEATABLE: ReadonlySet<string> = new Set(['throttled', 'overloaded', 'fault', 'timeout'])
 const TRIED: Standing = { ...SOUND, out: 'tried' }

@@ -24,9 +24,6 @@ export type Choice = Readonly<{
   dice: Dice
 }>
 
-/** Deployments one request is tried at, at most. */
-export const MOST_TRIES = 3
-
 /** First content: so many times the usual, within these, in milliseconds. */
 const LIMIT_TIMES = 8
 const LEAST_LIMIT_MS = 5_000

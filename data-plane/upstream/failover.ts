@@ -9,20 +9,11 @@
 import type { CredentialId } from '#contracts/ids.ts'
 import type { Result } from '#contracts/result.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
-import type { Pick, Refusal, Why } from '#contracts/routing/pick.ts'
+import { MOST_TRIES, type Pick, type Refusal, type Why } from '#contracts/routing/pick.ts'
 import type { Deployment, Lane } from '../routing/snapshot.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
 import { attempt, type AttemptResult, type Prepared, type Refused } from './attempt.ts'
-import {
-  choose,
-  firstLimitMs,
-  isCapacity,
-  mayRepeat,
-  MOST_TRIES,
-  waitMs,
-  warmthOf,
-  type Choice,
-} from './choose.ts'
+import { choose, firstLimitMs, isCapacity, mayRepeat, waitMs, warmthOf, type Choice } from './choose.ts'
 import { failure as failureOf, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Health } from './health/health.ts'

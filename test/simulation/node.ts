@@ -9,7 +9,7 @@ import type { WeightTable } from '#contracts/weights/table.ts'
 import { preferenceOf, settle, type Session } from '#data-plane/api/session.ts'
 import { diceOf, type Dice } from '#contracts/routing/dice.ts'
 import { WeightFactors } from '#data-plane/routing/factors.ts'
-import type { Pick } from '#contracts/routing/pick.ts'
+import { MOST_TRIES, type Pick } from '#contracts/routing/pick.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
 import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
 import type { Deployment } from '#data-plane/routing/snapshot.ts'
@@ -22,7 +22,6 @@ import {
   firstLimitMs,
   isCapacity,
   mayRepeat,
-  MOST_TRIES,
   waitMs,
   warmthOf,
   type Choice,
