@@ -145,7 +145,7 @@ describe('a caller', () => {
       .map((line) => line.trim())
     expect(lines).toEqual([
       'adminToken: Secret',
-      expect.stringMatching(/^export type AdminContext = Omit<AdminPorts, 'adminToken'>/),
+      expect.stringMatching(/^export type AdminContext = Omit<AdminPorts, 'adminToken'/),
       // Taken out of what the procedures get.
       'const { adminToken: _, ...known } = ports',
       'const isSame = sameToken(given, ports.adminToken)',
