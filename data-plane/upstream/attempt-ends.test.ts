@@ -66,9 +66,7 @@ describe('a refusal', () => {
           Buffer.concat([headOf(503, { ...JSON_TYPE, 'content-length': '100' }), Buffer.from('{"error"')]),
         ),
     )
-    const startedAt = performance.now()
     expect(await rig.startStream(target)).toMatchObject({ failure: { outcome: 'overloaded', status: 503 } })
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
     await eventually(() => target.open === 0)
   })
 

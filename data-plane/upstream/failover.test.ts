@@ -167,13 +167,11 @@ describe('a plan', () => {
 
   test('is cut off by the time of the whole request', async () => {
     for (const provider of Object.values(providers)) provider.byDefault(behaviours.hangBeforeHeaders)
-    const startedAt = performance.now()
     expect(await run([to('a'), to('b'), to('c')], { timeoutMs: 900 })).toMatchObject({
       kind: 'exhausted',
       attempts: 2,
       failures: [{ outcome: 'timeout' }, { outcome: 'timeout' }],
     })
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   test('never goes on once something has been told', async () => {

@@ -9,6 +9,7 @@ import { MemoryContextStore } from '#data-plane/sessions/context-memory.ts'
 import { RedisContextStore } from '#data-plane/sessions/context-redis.ts'
 import type { ContextScope, ContextStore } from '#data-plane/sessions/context.ts'
 import { eventually } from '../eventually.ts'
+import { PATIENT_MS } from '../order.ts'
 import { freshRedis } from '../services/services.ts'
 
 const LIMITS = { turns: 5, ttlMs: 60_000, textLength: 100 }
@@ -23,7 +24,7 @@ const aScope = (over: Partial<ContextScope> = {}): ContextScope => {
 async function onRedis(): Promise<RedisContextStore> {
   const { url, prefix } = await freshRedis()
   const clock = new ManualClock()
-  const store = new RedisContextStore({ url, prefix, clock, limits: LIMITS, key: SEAL })
+  const store = new RedisContextStore({ url, prefix, clock, limits: LIMITS, key: SEAL, answerMs: PATIENT_MS })
   await answers(store, clock)
   return store
 }
@@ -92,7 +93,9 @@ describe('session context on Redis', () => {
   test('is sealed and bound to its session, and goes by itself', async () => {
     const { url, prefix } = await freshRedis()
     const clock = new ManualClock()
-    const store = stack.use(new RedisContextStore({ url, prefix, clock, limits: LIMITS, key: SEAL }))
+    const store = stack.use(
+      new RedisContextStore({ url, prefix, clock, limits: LIMITS, key: SEAL, answerMs: PATIENT_MS }),
+    )
     await answers(store, clock)
     const [mine, theirs] = [aScope({ session: 'name@example.com' }), aScope({ key: keyId('key_2') })]
     store.add(mine, 'canary-91')

@@ -6,6 +6,7 @@ import { RedisNotes } from '#data-plane/notes/notes-redis.ts'
 import { LONGEST_NOTE, type Notes } from '#data-plane/notes/notes.ts'
 import { eventually } from '../eventually.ts'
 import { FaultProxy } from '../faults/proxy.ts'
+import { PATIENT_MS } from '../order.ts'
 import { freePort } from '../services/server.ts'
 import { freshRedis } from '../services/services.ts'
 
@@ -31,7 +32,7 @@ describe.each<[string, () => Promise<Notes>]>([
     async () => {
       const { url, prefix } = await freshRedis()
       const clock = new ManualClock()
-      const notes = new RedisNotes({ url, prefix, clock, seal: SEAL })
+      const notes = new RedisNotes({ url, prefix, clock, seal: SEAL, answerMs: PATIENT_MS })
       await answers(notes, clock)
       return notes
     },
@@ -103,7 +104,7 @@ describe('notes on a Redis that is not there', () => {
 test('notes on Redis are sealed, and bound to their key', async () => {
   const { url, prefix } = await freshRedis()
   const clock = new ManualClock()
-  await using notes = new RedisNotes({ url, prefix, clock, seal: SEAL })
+  await using notes = new RedisNotes({ url, prefix, clock, seal: SEAL, answerMs: PATIENT_MS })
   await answers(notes, clock)
   const [mine, theirs] = [aKey(), aKey()]
   notes.keep(mine, 'canary-91', HOUR_MS)

