@@ -5,8 +5,9 @@
  * line may be torn. What was written is in the kernel's cache at once, where it survives the process; `sync`
  * forces it to the disk, where it survives the machine.
  *
- * Two kinds of lines: records, and intents, which begin with `?` and say what is about to become a record. A
- * segment begins with all intents that are open then, so that the newest alone tells which were open at the end.
+ * Two kinds of lines: records, and intents, which begin with `?` and say what is about to become a record. The
+ * first write of a segment has all intents that are open then, and ends with a bare `?`, so that the newest segment
+ * with one tells, with those after it, which were open at the end.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -43,6 +44,8 @@ const syncFile = promisify(fsync)
 
 export const recordLine = (record: string): string => `${record}\n`
 export const intentLine = (intent: string): string => `${INTENT}${intent}\n`
+/** Behind the first write of a segment: a disk that is full may have taken a part of it only. */
+export const HEAD_END = `${INTENT}\n`
 
 /** Methods throw what the disk throws; what is known of the segments stays true all the same. */
 export class Journal {
@@ -61,10 +64,10 @@ export class Journal {
     this.#folder = folder
   }
 
-  /** Reads what an earlier process left. @returns lines of the newest segment, intents with their mark. */
+  /** Reads what an earlier process left. @returns lines that tell which intents are open, with their mark. */
   load(): readonly string[] {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    let newest: Buffer | null = null
+    let lines: string[] = []
     for (const name of readdirSync(this.#folder)
       .filter((file) => SEGMENT.test(file))
       .toSorted()) {
@@ -72,9 +75,11 @@ export class Journal {
       const bytes = content.lastIndexOf(LINE_FEED) + 1
       this.segments.push({ name, bytes, records: recordsIn(content), sentBytes: 0, sentRecords: 0 })
       this.#number = Number(name.slice(0, 10))
-      if (bytes > 0) newest = content.subarray(0, bytes - 1)
+      if (bytes === 0) continue
+      const own = content.toString('utf8', 0, bytes - 1).split('\n')
+      lines = own.includes(INTENT) ? own : [...lines, ...own]
     }
-    return newest === null ? [] : newest.toString().split('\n')
+    return lines
   }
 
   /** Is there a segment to write to? The next write begins one if not. */
@@ -98,7 +103,7 @@ export class Journal {
       segment.records += records
       this.#isDirty = true
     } catch (error) {
-      this.close()
+      this.#abandon()
       throw error
     }
   }
@@ -153,6 +158,19 @@ export class Journal {
     unlinkSync(join(this.#folder, segment.name))
   }
 
+  /** Ends the segment after a write that failed. Of one that holds nothing else nothing is left. */
+  #abandon(): void {
+    const [file, segment] = [this.#file, this.segments.at(-1)]
+    if (file === null || segment === undefined || segment.bytes > 0) {
+      this.close()
+      return
+    }
+    this.#file = null
+    this.segments.pop()
+    closeSync(file)
+    unlinkSync(join(this.#folder, segment.name))
+  }
+
   #begin(): number {
     this.#number += 1
     // The random part keeps apart what is published from segments of one number.
@@ -184,7 +202,7 @@ export function openIntents(
   for (const line of lines) {
     const isIntent = line.startsWith(INTENT)
     const text = isIntent ? line.slice(INTENT.length) : line
-    const id = idOf(text)
+    const id = text === '' ? null : idOf(text)
     if (id === null) continue
     if (isIntent) open.set(id, text)
     else open.delete(id)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BusUnavailable } from '#contracts/bus/bus.ts'
+import { Line, Shelf } from '#test/model/shelf.ts'
 import { Spool, type SpoolPorts } from './spool.ts'
 
 let folder = ''
@@ -17,39 +17,6 @@ beforeEach(() => {
 afterEach(() => {
   for (const place of [folder, copy]) rmSync(place, { recursive: true, force: true })
 })
-
-/** A bus that keeps what it is told once by its id, and can be away. */
-class Shelf {
-  readonly messages = new Map<string, string>()
-  isAway = false
-  /** Stores, and loses the answer. */
-  isDeaf = false
-
-  async publish(id: string, text: string): Promise<void> {
-    if (this.isAway) throw new BusUnavailable('away')
-    this.messages.set(id, this.messages.get(id) ?? text)
-    if (this.isDeaf) throw new BusUnavailable('no answer')
-  }
-
-  get lines(): readonly string[] {
-    return [...this.messages.values()].flatMap((text) => text.split('\n'))
-  }
-}
-
-/** One process's way to the shelf: of a process that was killed nothing more arrives. */
-class Line {
-  isCut = false
-  readonly #shelf: Shelf
-
-  constructor(shelf: Shelf) {
-    this.#shelf = shelf
-  }
-
-  async publish(id: string, text: string): Promise<void> {
-    if (this.isCut) throw new BusUnavailable('killed')
-    await this.#shelf.publish(id, text)
-  }
-}
 
 const problems: string[] = []
 /** Lines of these tests begin with their id. */
@@ -235,6 +202,33 @@ describe('the spool', () => {
     await turn()
     expect(shelf.lines).toEqual(expect.arrayContaining(['one recorded', 'two intended']))
     expect([spool.isDrained, spool.waiting > 0]).toEqual([true, true])
+  })
+
+  test('is not drained when what an earlier process left had to go unpublished', async () => {
+    const shelf = new Shelf()
+    shelf.isAway = true
+    {
+      await using spool = open(shelf)
+      for (let at = 0; at < 80; at++) {
+        add(spool, `${at} ${'x'.repeat(100_000)}`)
+        await turn()
+      }
+    }
+    const most = 10 * 1024 * 1024
+    {
+      await using spool = open(shelf, most)
+      expect(spool.dropped).toBe(0)
+      for (let at = 80; at < 160; at++) {
+        add(spool, `${at} ${'x'.repeat(100_000)}`)
+        await turn()
+      }
+      expect(spool.dropped).toBeGreaterThan(0)
+      shelf.isAway = false
+      await spool.flush()
+      expect([spool.isDrained, spool.waiting]).toEqual([false, 0])
+    }
+    await using spool = open(shelf, most)
+    expect(spool.isDrained).toBe(true)
   })
 
   test('publishes no intent while its request is under way, and keeps it over the end of a segment', async () => {

@@ -14,7 +14,7 @@
  * oldest records go, and are counted.
  */
 import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
-import { intentLine, Journal, openIntents, recordLine, recordsOf, type Segment } from './journal.ts'
+import { HEAD_END, intentLine, Journal, openIntents, recordLine, recordsOf, type Segment } from './journal.ts'
 
 export type SpoolPorts = Readonly<{
   /** Made if it is not there. */
@@ -56,8 +56,11 @@ export class Spool implements AsyncDisposable {
   #published = 0
   #recovered = 0
   #lastProblem = ''
-  /** Segments up to this one are of earlier processes; Infinity: nobody could look, or write down what they left. */
-  readonly #earlier: number
+  /**
+   * Segments up to this one are of earlier processes; Infinity: nobody could look or write down what they left, or
+   * some of it had to be dropped.
+   */
+  #earlier = 0
 
   /** Reads what an earlier process left. Never throws: without a disk records are held in memory. */
   constructor(ports: SpoolPorts) {
@@ -65,7 +68,7 @@ export class Spool implements AsyncDisposable {
     this.#journal = new Journal(ports.folder)
     const isRead = this.#attempt('cannot read the usage spool', () => this.#load())
     const last = this.#journal.segments.at(-1)
-    const isWritten = isRead && this.#held.length === 0
+    const isWritten = isRead && this.#held.length === 0 && this.#dropped === 0
     this.#earlier = !isWritten ? Infinity : last === undefined ? 0 : numberOf(last.name)
     this.#timer = setInterval(() => void this.flush(), ROUND_MS).unref()
   }
@@ -146,7 +149,7 @@ export class Spool implements AsyncDisposable {
     await Promise.race([this.flush(), tooLate])
     this.#journal.close()
     await Promise.race([this.#sync(), tooLate])
-    for (const segment of this.#journal.segments.filter(isSent)) this.#remove(segment)
+    this.#tidy()
   }
 
   #load(): void {
@@ -187,16 +190,17 @@ export class Spool implements AsyncDisposable {
   }
 
   #put(): void {
+    const records = this.#held.join('')
     // A new segment tells all that are open, these among them.
-    const intents = this.#journal.isOpen ? this.#intended : this.#intents()
-    this.#journal.write(intents + this.#held.join(''), this.#held.length)
+    const lines = this.#journal.isOpen ? this.#intended + records : this.#intents() + records + HEAD_END
+    this.#journal.write(lines, this.#held.length)
   }
 
   /** What is open is told in the next segment at once: this one may be published and go. */
   #turnOver(): void {
     this.#journal.close()
     if (this.#open.size > 0)
-      this.#attempt('cannot write the usage spool', () => this.#journal.write(this.#intents(), 0))
+      this.#attempt('cannot write the usage spool', () => this.#journal.write(this.#intents() + HEAD_END, 0))
   }
 
   #intents(): string {
@@ -210,9 +214,8 @@ export class Spool implements AsyncDisposable {
     while (bytes > this.#ports.mostBytes && segments.length > 1) {
       const oldest = segments[0]
       if (oldest === undefined) return
-      this.#dropped += oldest.records - oldest.sentRecords
       bytes -= oldest.bytes
-      this.#remove(oldest)
+      this.#drop(oldest)
     }
   }
 
@@ -221,6 +224,23 @@ export class Spool implements AsyncDisposable {
       this.#heldBytes -= this.#held.shift()?.length ?? this.#heldBytes
       this.#dropped += 1
     }
+  }
+
+  /** Gives up what is not published of it. */
+  #drop(segment: Segment): void {
+    const { records, sentRecords, name } = segment
+    this.#dropped += records - sentRecords
+    if (!isSent(segment) && numberOf(name) <= this.#earlier) this.#earlier = Infinity
+    this.#remove(segment)
+  }
+
+  /** Lets go of what is published, unless nothing else on the disk tells what is open. */
+  #tidy(): void {
+    const journal = this.#journal
+    const isToldAgain = journal.isOpen || (this.#open.size === 0 && this.#held.length === 0)
+    if (!isToldAgain) return
+    for (const segment of journal.segments.filter((one) => isSent(one) && !journal.isWriting(one)))
+      this.#remove(segment)
   }
 
   #remove(segment: Segment): void {
@@ -236,6 +256,7 @@ export class Spool implements AsyncDisposable {
     if (last === undefined) return
     const { bytes } = last
     while (!this.#isPublished(last, bytes) && (await this.#publishNext()));
+    this.#tidy()
   }
 
   /** With all before it. */
@@ -267,7 +288,7 @@ export class Spool implements AsyncDisposable {
     segment.sentBytes = end
     segment.sentRecords += records.length
     this.#published += records.length
-    if (isSent(segment) && !this.#journal.isWriting(segment)) this.#remove(segment)
+    this.#tidy()
     return true
   }
 
@@ -278,8 +299,7 @@ export class Spool implements AsyncDisposable {
       batch = this.#journal.read(segment, BATCH_BYTES)
     })
     if (batch !== null) return batch
-    this.#dropped += segment.records - segment.sentRecords
-    this.#remove(segment)
+    this.#drop(segment)
     return null
   }
 

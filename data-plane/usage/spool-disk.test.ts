@@ -1,0 +1,87 @@
+import fs, { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Shelf } from '#test/model/shelf.ts'
+import { Spool } from './spool.ts'
+
+/** Lines of these tests begin with their id. */
+const idOf = (line: string): string => line.split(' ', 1)[0] ?? ''
+const open = (stream: Shelf, folder: string): Spool =>
+  new Spool({ folder, stream, mostBytes: 64 * 1024 * 1024, idOf, onProblem: () => undefined })
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('the spool on a disk that takes a part of a write and then no more', () => {
+  /** Takes `bytes` of the next write and refuses the rest of it; null: takes everything. */
+  let room: number | null = null
+  let folder = ''
+  beforeEach(() => {
+    room = null
+    folder = mkdtempSync(join(tmpdir(), 'spool-disk-'))
+    const write = fs.writeSync
+    vi.spyOn(fs, 'writeSync').mockImplementation((file: number, text: unknown, at: unknown = 0) => {
+      if (!Buffer.isBuffer(text) || typeof at !== 'number') throw new Error('not written like this here')
+      const end = room === null ? text.length : Math.min(text.length, at + room)
+      if (end === at) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      if (room !== null) room -= end - at
+      return write(file, text, at, end - at)
+    })
+    syncBuiltinESMExports()
+  })
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  })
+
+  test('leaves no file behind, whatever it took, and publishes everything when there is room again', async () => {
+    const shelf = new Shelf()
+    await using spool = open(shelf, folder)
+    for (const bytes of [0, 7]) {
+      room = bytes
+      spool.append(`refused-${bytes}`, `refused-${bytes} record`)
+      await spool.flush()
+      expect(spool.waiting).toBe(1)
+      room = null
+      await spool.flush()
+      expect(spool.waiting).toBe(0)
+    }
+    spool.append('first', 'first record')
+    await spool.flush()
+    room = 7
+    spool.append('torn', 'torn record')
+    await spool.flush()
+    room = null
+    await spool.flush()
+    expect(shelf.lines).toEqual(['refused-0 record', 'refused-7 record', 'first record', 'torn record'])
+    spool.append('last', 'last record')
+    await spool.flush()
+    // The one that is being written.
+    expect(readdirSync(folder)).toHaveLength(1)
+  })
+
+  test('has all intents that were written, when the process is killed after any part of a write', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'spool-torn-'))
+    for (let bytes = 0; bytes < 60; bytes++) {
+      const at = join(place, String(bytes))
+      await using spool = open(new Shelf(), join(at, 'first'))
+      spool.intend('one', 'one intended')
+      spool.intend('two', 'two intended')
+      spool.writeIntents()
+      spool.append('two', 'two recorded')
+      room = 3 // this segment ends here
+      await turn()
+      await spool.flush()
+      room = bytes
+      await spool.flush()
+      cpSync(join(at, 'first'), join(at, 'second'), { recursive: true })
+      room = null
+      const restarted = new Shelf()
+      await using other = open(restarted, join(at, 'second'))
+      await other.flush()
+      expect([bytes, new Set(restarted.lines.map(idOf))]).toEqual([bytes, new Set(['one', 'two'])])
+    }
+    rmSync(place, { recursive: true })
+  })
+})
