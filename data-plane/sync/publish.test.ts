@@ -161,10 +161,11 @@ test('what waits to be folded is forgotten when a snapshot replaces everything',
 /** Serves commit 4 of a log that was then restored to commit 2 and went on to commit 4 by another way. */
 async function restoredUnder(
   disk: MemoryDisk,
+  slots?: NodeSlots,
 ): Promise<Readonly<{ publisher: CatalogPublisher; log: TestLog }>> {
   const log = new TestLog()
   log.append([keyIssued('key_0')])
-  const publisher = publisherOf(disk)
+  const publisher = publisherOf(disk, slots)
   publisher.take(log.snapshot())
   for (const event of [keyIssued('key_1'), keyRevoked('key_0')]) {
     log.append([event])
@@ -192,6 +193,21 @@ describe('a snapshot of another history', () => {
     gate.resolve()
     await pass(10)
     expect([publisher.served, publisher.persisted]).toEqual([4, 4])
+  })
+
+  test('is not taken for served when it could not be compiled', async () => {
+    const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
+    const { publisher, log } = await restoredUnder(new MemoryDisk(), slots)
+    await using _ = publisher
+    expect(publisher.served).toBe(4)
+    log.append([providerRegistered('p0')])
+    vi.spyOn(slots.deployments, 'of').mockImplementation(() => {
+      throw new Error('no room')
+    })
+    publisher.take(log.snapshot())
+    await pass(1_500)
+    expect(publisher.nacks).toMatchObject([{ commit: 5, reason: 'not accepted: no room' }])
+    expect(publisher.served).toBe(0)
   })
 
   test('is not taken for written when a copy of the history before it is', async () => {

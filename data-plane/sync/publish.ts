@@ -160,6 +160,8 @@ export class CatalogPublisher implements AsyncDisposable {
   /** A commit number that was served or written is one of another history: it must not be told as this one's. */
   #giveUp(): void {
     this.#keeper.giveUp()
+    // The last build, too: it is what is told when the next one fails.
+    this.#swapped = { ...this.#swapped, commit: 0, nacks: [] }
     this.#acknowledged = { ...this.#acknowledged, commit: 0, nacks: [] }
   }
 
