@@ -78,7 +78,7 @@ const GAP_MS = 20
 const TICK_MS = 1_000
 /** When stopping: for giving back what is left. */
 const LAST_MS = 1_500
-/** Other leases come back, or requests end, in seconds. */
+/** Other leases come back, or requests end, by then, in milliseconds. */
 const COME_BACK_MS = 2_000
 
 type Claim = Readonly<{ budget: CompiledBudget; purse: Purse }>
@@ -95,6 +95,7 @@ export class Budgets implements AsyncDisposable {
   #isDrainTold = false
   #seq = 0
   #failedAt = -Infinity
+  #answeredAt = -Infinity
   #waited = 0
   #overrun = 0
 
@@ -136,7 +137,7 @@ export class Budgets implements AsyncDisposable {
     const estimate = Math.max(1, reservationFor(body, endpoint, prices))
     const claims = budgets.map((budget) => ({ budget, purse: this.#purseOf(budget, at) }))
     const begunAt = this.#now()
-    const judged = this.#judge(claims, estimate, begunAt, begunAt - FRESH_MS)
+    const judged = this.#judge(claims, estimate, begunAt, { asOf: begunAt - FRESH_MS, mayWait: true })
     if (judged !== 'wait') return judged.ok ? ok(this.#pay(judged.value, estimate, payable, usable)) : judged
     return this.#wait(claims, estimate, payable, usable)
   }
@@ -156,7 +157,7 @@ export class Budgets implements AsyncDisposable {
     claims: readonly Claim[],
     estimate: number,
     now: number,
-    asOf: number,
+    { asOf, mayWait }: Readonly<{ asOf: number; mayWait: boolean }>,
   ): Result<Claim[], Problem> | 'wait' {
     const paying: Claim[] = []
     for (const claim of claims) {
@@ -166,7 +167,7 @@ export class Budgets implements AsyncDisposable {
         continue
       }
       if (isRefused(purse, estimate, asOf, now)) return err(this.#refusal(claim, estimate))
-      if (Math.max(this.#failedAt, purse.unknownAt) < asOf) return 'wait'
+      if (mayWait && Math.max(this.#failedAt, purse.unknownAt) < asOf) return 'wait'
       if (budget.onUnreachable === 'refuse') {
         this.refused.unreachable += 1
         return err({ code: 'budget_unavailable', retryAfterMs: FRESH_MS })
@@ -204,9 +205,10 @@ export class Budgets implements AsyncDisposable {
       for (;;) {
         this.#ring()
         const left = begunAt + WAIT_MS - this.#now()
-        if (left <= 0) this.#failedAt = this.#now()
-        else await this.#answered(left)
-        const judged = this.#judge(claims, estimate, this.#now(), begunAt)
+        if (left > 0) await this.#answered(left)
+        // Not where it answers: others need not do without it because this one was not given enough.
+        else if (this.#answeredAt < begunAt) this.#failedAt = this.#now()
+        const judged = this.#judge(claims, estimate, this.#now(), { asOf: begunAt, mayWait: left > 0 })
         if (judged === 'wait') continue
         return judged.ok ? ok(this.#pay(judged.value, estimate, payable, route)) : judged
       }
@@ -272,6 +274,7 @@ export class Budgets implements AsyncDisposable {
     const question: LeaseAsk = { node, boot, seq: this.#seq, isDrained: drained, holdings }
     try {
       const answer = await this.#within(ANSWER_MS, (signal) => link.leases(question, signal))
+      this.#answeredAt = this.#now()
       if (drained) this.#isDrainTold = true
       this.#take(purses, answer, sentAt)
     } catch {

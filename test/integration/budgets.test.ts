@@ -20,6 +20,8 @@ class Till {
   /** Out on lease to other nodes. */
   elsewhere = 0
   state: 'answers' | 'refuses' | 'hangs' | 'knows nothing' = 'answers'
+  /** Says of this budget that there is enough, and gives nothing of it. */
+  withheld = ''
   readonly asks: LeaseAsk[] = []
   readonly #leases = new Map<string, Lease>()
 
@@ -30,6 +32,8 @@ class Till {
     if (this.state === 'knows nothing') return { ttlMs: LEASE_TTL_MS, grants: [] }
     const grants = ask.holdings.map((holding) => {
       const { account, start } = holding
+      if (account.split('@')[0] === this.withheld)
+        return { account, start, granted: 0, free: 1_000 * CENT, elsewhere: 0 }
       const id = leaseId(account, start, ask.boot)
       const others = {
         id: 'other',
@@ -264,6 +268,19 @@ describe('a budget nobody can ask about', () => {
       expect(gateway.budgets.refused.unreachable).toBe(1)
     },
   )
+
+  test('is nobody else’s trouble while the control plane answers', async () => {
+    till.amount = 100 * CENT
+    till.withheld = 'own'
+    const other = issued('key_other', 'sk-other')
+    const gateway = await startWith([
+      budget('own', { key: 'key_paid' }),
+      other,
+      budget('theirs', { key: 'key_other' }),
+    ])
+    expect(await statusOf(gateway)).toBe(503)
+    expect(await statusOf(gateway, CALLS.chat, 'sk-other')).toBe(200)
+  })
 
   test('lets them through where its terms say so, on nobody’s lease', async () => {
     till.state = 'refuses'
