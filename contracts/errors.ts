@@ -58,6 +58,13 @@ export const ERRORS = {
     false,
     'The response does not exist, or its provider is no longer known.',
   ),
+  // As OpenAI says it of a request that would continue one: its clients look for this code to send everything again.
+  previous_response_not_found: entry(
+    400,
+    'invalid_request_error',
+    false,
+    'The previous response does not exist, or was not kept where this model is served.',
+  ),
   session_not_found: entry(404, 'invalid_request_error', false, 'Nothing is kept of this session.'),
   context_unavailable: entry(
     503,

@@ -94,6 +94,7 @@ describe('a response that its provider keeps', () => {
   test('cannot be continued by a model of another provider', async () => {
     const { id } = await client.responses.create({ model: 'm', input: 'one' })
     const asking = client.responses.create({ model: 'b/gpt', input: 'two', previous_response_id: id })
-    await expect(asking).rejects.toMatchObject({ status: 404, code: 'response_not_found' })
+    const error = { status: 400, code: 'previous_response_not_found', param: 'previous_response_id' }
+    await expect(asking).rejects.toMatchObject(error)
   })
 })

@@ -42,6 +42,9 @@ const saidIn = ({ output }: OpenAI.Responses.Response): string =>
     .map((part) => ('text' in part ? part.text : ''))
     .join('')
 
+/** By this code OpenAI's clients know that they have to send everything again. */
+const NOT_FOUND = { status: 400, code: 'previous_response_not_found', param: 'previous_response_id' }
+
 async function streamed(
   body: OpenAI.Responses.ResponseCreateParamsStreaming,
 ): Promise<OpenAI.Responses.Response> {
@@ -72,14 +75,14 @@ describe.each([
 
   test('is not kept when the client does not want it kept', async () => {
     const first = await ask({ input: 'one', store: false })
-    await expect(ask({ input: 'two', previous_response_id: first.id })).rejects.toMatchObject({ status: 400 })
+    await expect(ask({ input: 'two', previous_response_id: first.id })).rejects.toMatchObject(NOT_FOUND)
   })
 
   test('is no other client’s to continue', async () => {
     const first = await ask({ input: 'one' })
     const other = new OpenAI({ apiKey: 'sk-other', baseURL: gateway.baseUrl, maxRetries: 0 })
     const asking = other.responses.create({ model: 'm', input: 'two', previous_response_id: first.id })
-    await expect(asking).rejects.toMatchObject({ status: 400 })
+    await expect(asking).rejects.toMatchObject(NOT_FOUND)
     await eventually(async () => (await ask({ input: 'two', previous_response_id: first.id })).id !== '')
   })
 })

@@ -323,6 +323,8 @@ class Generation implements Inquiry {
     const loss = losses.find(({ refuse }) => refuse) ?? (this.#arrival.strict ? losses[0] : undefined)
     if (loss === undefined) return null
     const path = this.#pathOf(loss)
+    // One that is kept here has been put in its place by now.
+    if (path === 'previous_response_id') return { code: 'previous_response_not_found', param: path }
     const message =
       loss.message ?? `'${path}' cannot be kept for the provider of this model (${loss.reason}).`
     return { code: 'unsupported_parameter', param: path, message }

@@ -46,7 +46,7 @@ export async function routeToOwner(
     return ok({ route: { ...route.value, candidates }, owned })
   }
   const message = `The response '${shortened(id)}' is kept by a provider that does not serve this model.`
-  return err({ code: 'response_not_found', param: 'previous_response_id', message })
+  return err({ code: 'previous_response_not_found', param: 'previous_response_id', message })
 }
 
 /** Names can be megabytes long; an answer and a line in a log cannot. */
