@@ -17,6 +17,8 @@ describe('redacting', () => {
     ['a web token', `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.${A}`],
     ['a private key', `-----BEGIN RSA PRIVATE KEY-----\n${A}\n-----END RSA PRIVATE KEY-----`],
     ['half a private key', `-----BEGIN PRIVATE KEY-----\n${A}`],
+    ['a long private key', `-----BEGIN PRIVATE KEY-----\n${A.repeat(2_000)}\n-----END PRIVATE KEY-----`],
+    ['half a long private key', `-----BEGIN PRIVATE KEY-----\n${A.repeat(2_000)}`],
   ])('takes out %s', (_whose, secret) => {
     expect(redact(`before ${secret}`)).toBe(`before ${REDACTED}`)
   })
@@ -26,6 +28,15 @@ describe('redacting', () => {
     ['password = "hunter22"', `password = "${REDACTED}"`],
     ['{"api_key":"abcdefgh"}', `{"api_key":"${REDACTED}"}`],
     [`Authorization: Bearer ${A}`, `Authorization: ${REDACTED}`],
+    ['Authorization: Basic dXNlcjpwYXNz', `Authorization: ${REDACTED}`],
+    ['{"authorization":"Basic dXNlcjpwYXNz"}', `{"authorization":"${REDACTED}"}`],
+    ['DB_PASSWORD=hunter22\nDB_HOST=db', `DB_PASSWORD=${REDACTED}\nDB_HOST=db`],
+    ['export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG', `export AWS_SECRET_ACCESS_KEY=${REDACTED}`],
+    ['ACME_TOKEN: 0123456789', `ACME_TOKEN: ${REDACTED}`],
+    ['ACME_KEY="a b, c"; ls', `ACME_KEY="${REDACTED}"; ls`],
+    ['{"clientSecret":"correct horse, battery"}', `{"clientSecret":"${REDACTED}"}`],
+    [String.raw`"{\"password\":\"hunter22\",\"b\":1}"`, String.raw`"{\"password\":\"${REDACTED}\",\"b\":1}"`],
+    [String.raw`{\\\"api_key\\\": \\\"abcdefgh\\\"}`, String.raw`{\\\"api_key\\\": \\\"${REDACTED}\\\"}`],
   ])('leaves what is around it: %s', (text, rest) => {
     expect(redact(text)).toBe(rest)
   })
@@ -35,9 +46,34 @@ describe('redacting', () => {
     'https://example.com/a?b=c#d',
     'sk-short and risk-averse people',
     'const token = readToken()',
+    'A basic understanding of authorization is enough.',
+    'MONKEY=business as usual, and KEY = value',
+    '{"key":"name","token_count":1234567}',
+    'Passwords are bad; secrets, too: nobody keeps them.',
+    '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----',
     '',
   ])('leaves what is no secret: %s', (text) => {
     expect(redact(text)).toBe(text)
+  })
+
+  test('takes no longer for texts that are nothing but beginnings', () => {
+    // With a square of its length in it each of these would take hours.
+    for (const part of [
+      '-----BEGIN PRIVATE KEY',
+      '-----BEGIN PRIVATE KEY-----END',
+      'password',
+      'password="',
+      'A_KEY=',
+      'A_',
+      'eyJ',
+      'eyJaaaaaaaa.',
+      'Bearer ',
+      'authorization: ',
+      '://a:',
+      '\\',
+      '\\"',
+    ])
+      expect(redact(part.repeat(2_000_000 / part.length)).length).toBeGreaterThan(0)
   })
 
   test('never makes a text longer than by its marks, and never fails', () => {

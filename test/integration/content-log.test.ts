@@ -14,10 +14,10 @@ import { Gateway, issued, KEY } from './gateway.ts'
 const LOGGED = 'sk-logged'
 const ANSWER = 'Hello from the fake provider.'
 
-const logging = (ttlSeconds: number): CatalogEvent => ({
+const logging = (ttlSeconds: number | null): CatalogEvent => ({
   type: 'ClientKeyContentLogSet',
   stream: clientKeyStream(keyId('key_logged')),
-  body: { contentLog: { ttlSeconds } },
+  body: { contentLog: ttlSeconds === null ? null : { ttlSeconds } },
 })
 
 /** Keeps everything for ever, in sight. */
@@ -49,6 +49,7 @@ beforeEach(async () => {
     await Gateway.start({
       providers: { a: { baseUrl: provider.baseUrl } },
       models: { m: ['a/m'] },
+      bodyLimit: 5_000_000,
       keys: [issued('key_logged', LOGGED), logging(3_600)],
       contents: kept,
     }),
@@ -106,6 +107,55 @@ describe('the content of a request', () => {
     await (await fetch(`${gateway.baseUrl}/chat/completions`, { method: 'POST', headers, body })).text()
     await contentOf(await chat('logged'))
     expect(kept.all.map(({ key }) => key)).toEqual(['key_logged'])
+  })
+
+  test('is not kept of a request under way when its key stops asking for it, and no longer than it asks for', async () => {
+    for (const [ttlSeconds, until] of [
+      [60, 60_000],
+      [86_400, 60_000],
+      [null, null],
+    ] as const) {
+      kept.all.length = 0
+      gateway.apply([logging(ttlSeconds === 86_400 ? 60 : 3_600)])
+      provider.next(behaviours.slowStream(20, ['one', ' two', ' three']))
+      const answer = await fetch(`${gateway.baseUrl}/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${LOGGED}` },
+        body: JSON.stringify({ ...say('under way'), stream: true }),
+      })
+      gateway.apply([logging(ttlSeconds)])
+      await answer.text()
+      await chat('plain', KEY)
+      if (until === null) {
+        gateway.apply([logging(60)])
+        await contentOf(await chat('later'))
+        expect(kept.all.map(({ request }) => request[0]?.text)).toEqual(['later'])
+      } else {
+        const content = await contentOf(answer)
+        expect(content.until - content.at).toBe(until)
+      }
+    }
+  })
+
+  test('is not that of an answer or a request too long to be read in passing', async () => {
+    const long = 'x'.repeat(1_100_000)
+    provider.next(behaviours.says(long))
+    const answered = await contentOf(await chat('a long answer, please'))
+    expect(answered).toMatchObject({
+      complete: false,
+      answer: [],
+      request: [{ text: 'a long answer, please' }],
+    })
+    provider.next(behaviours.says(long))
+    const streamed = await contentOf(
+      await send('/v1/chat/completions', { ...say('in one piece'), stream: true }),
+    )
+    expect(streamed.complete).toBe(false)
+    const asked = await contentOf(await chat('y'.repeat(4_200_000)))
+    expect(asked.request).toEqual([
+      { role: 'user', text: '[a request of 4200055 bytes, too long to be kept]', truncated: false },
+    ])
+    expect(asked.answer[0]?.text).toBe(ANSWER)
   })
 
   test('has all of the request: instructions, what was said before, calls and results', async () => {
