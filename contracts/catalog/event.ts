@@ -32,6 +32,25 @@ type EventSchemas = typeof eventSchemas
 export type EventType = keyof EventSchemas
 export const EVENT_TYPES: readonly EventType[] = Object.keys(eventSchemas).filter(isEventType)
 
+/** Take a right away, or may: whoever acknowledges one has it on its disk, and does not forget it by restarting. */
+export const REVOCATIONS: ReadonlySet<string> = new Set<EventType>([
+  'ClientKeyRevoked',
+  'ClientKeySuspended',
+  'ClientKeyRotated',
+  'ClientKeyExpirySet',
+  'ClientKeyScopesSet',
+  'ClientKeyLimitsSet',
+  'ClientKeyContextSet',
+  'ClientKeyContentLogSet',
+  // By its tags a key is paid from other budgets.
+  'ClientKeyOwnerSet',
+  'BudgetCreated',
+  'BudgetTermsSet',
+  'CredentialRevoked',
+  'ProviderDisabled',
+  'ProviderRemoved',
+])
+
 /** Schema version written today. Raise one here together with its upcaster and golden file. */
 const CURRENT_VERSIONS: Partial<Record<EventType, number>> = {}
 export const currentVersion = (type: EventType): number => CURRENT_VERSIONS[type] ?? 1

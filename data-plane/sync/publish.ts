@@ -6,7 +6,7 @@
  * right away from somebody, after it was written to disk. What throws here keeps the old snapshot in force.
  */
 import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
-import type { EventType } from '#contracts/catalog/event.ts'
+import { REVOCATIONS } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import type { Commit } from '#contracts/commit/commit.ts'
 import { nextDigest } from '#contracts/commit/digest.ts'
@@ -28,16 +28,6 @@ const BUILD_INTERVAL_MS = 20
 const BUILD_SHARE = 0.2
 /** Longest time an acknowledgement waits for secrets that keep being added, in milliseconds. */
 const HOLD_MS = 2_000
-
-/** Events that take a right away: a node must not forget them by restarting. */
-const REVOCATIONS: ReadonlySet<EventType | 'unreadable'> = new Set<EventType>([
-  'ClientKeyRevoked',
-  'ClientKeySuspended',
-  'ClientKeyRotated',
-  'CredentialRevoked',
-  'ProviderDisabled',
-  'ProviderRemoved',
-])
 
 export type PublisherPorts = Readonly<{
   holder: SnapshotHolder

@@ -5,19 +5,10 @@
  * the nodes what would have been right.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
+import { REVOCATIONS } from '#contracts/catalog/event.ts'
 import type { RecordedCommit } from '#control-plane/store/event-log.ts'
 import { NOTHING, problemOf, see, type Seen } from './release/oracle.ts'
 import type { Oracle } from './release/releases.ts'
-
-/** Takes a right away: whoever acknowledges it has it on disk. */
-const REVOCATIONS = new Set([
-  'ClientKeyRevoked',
-  'ClientKeySuspended',
-  'ClientKeyRotated',
-  'CredentialRevoked',
-  'ProviderDisabled',
-  'ProviderRemoved',
-])
 
 export type Moment = Readonly<{
   commit: number
