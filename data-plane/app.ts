@@ -189,7 +189,7 @@ function inferencePorts(config: DataPlaneConfig, ports: DataPlanePorts, parts: N
     notes,
     sealer,
     context,
-    recorder: new Recorder({ contexts: context, contents, sealer, now: () => clock.now() }),
+    recorder: new Recorder({ contexts: context, contents, sealer, holder, now: () => clock.now() }),
     clock,
     logger,
     seed: () => Math.floor(random() * 4_294_967_296),

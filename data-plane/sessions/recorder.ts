@@ -3,16 +3,33 @@
  * its key has contents logged. Never on the path of a request.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import { termsOf } from '#contracts/catalog/client-key.ts'
 import type { ContentStore } from '#contracts/content/content.ts'
 import { SESSION_ID } from '#contracts/http/headers.ts'
+import type { KeyId } from '#contracts/ids.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
-import type { Principal } from '../routing/snapshot.ts'
+import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import { isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
-import { answerParts, CONTENT_BOUNDS, contextBounds, requestParts, type Said } from './retell.ts'
+import {
+  answerParts,
+  CONTENT_BOUNDS,
+  contextBounds,
+  readAnswer,
+  readAsked,
+  requestParts,
+  type Asked,
+  type Said,
+  type Texts,
+} from './retell.ts'
 
-/** Bytes of an answer beyond which it is not kept: a stream is cut there, JSON is not readable. */
+/**
+ * Bytes of an answer beyond which it is not kept: a stream is cut there, JSON is not readable. Reading JSON takes
+ * about 11 ms for each MiB, in which nobody else is served.
+ */
 const MOST_BYTES = 1024 * 1024
+/** Images travel in requests: of one that is longer only its length is told. */
+const MOST_REQUEST_BYTES = 4 * 1024 * 1024
 /** Requests waiting to be kept; beyond them the newest are let go, and counted. */
 const MOST_WAITING = 100
 
@@ -41,11 +58,15 @@ export type RecorderPorts = Readonly<{
   /** Null: there is no place that those who may read contents can reach. */
   contents: ContentStore | null
   sealer: Sealer
+  /** What keys want kept by now: one may have changed its mind since its request began. */
+  holder: Readonly<{ current: RoutingSnapshot | null }>
   /** Epoch milliseconds. */
   now: () => number
 }>
 
 type About = Omit<ContextTurn, 'request' | 'answer'>
+/** What was said, read once, however many places it goes to. */
+type Talk = Readonly<{ asked: Asked; answered: Texts }>
 /** Where what is said goes; null: not there. */
 type Places = Readonly<{ session: string | null; content: Principal['contentLog'] }>
 
@@ -71,7 +92,7 @@ export class Recorder {
     const chunks: Buffer[] = []
     let bytes = 0
     heard.listen((chunk) => {
-      if (bytes < MOST_BYTES) chunks.push(chunk)
+      if (bytes < MOST_BYTES) chunks.push(chunk.subarray(0, MOST_BYTES - bytes))
       bytes += chunk.length
     })
     const at = this.#ports.now()
@@ -83,17 +104,19 @@ export class Recorder {
       this.#waiting += 1
       setImmediate(() => {
         this.#waiting -= 1
-        const { body: request, model, stream } = spoken
-        const said = { ...conversation, model, stream, request, answer: Buffer.concat(chunks) }
+        const { body: request, model, stream, principal } = spoken
+        const isCut = bytes > MOST_BYTES
+        const answer = isCut && !stream ? NOTHING : Buffer.concat(chunks)
+        const said = { ...conversation, model, stream, request, answer }
         const about: About = {
           id: spoken.requestId,
           at,
           model: model.slice(0, LONGEST_ID),
           provider: heard.provider,
           status: heard.status,
-          complete: isWhole && bytes < MOST_BYTES,
+          complete: isWhole && !isCut,
         }
-        this.#keep(places, spoken.principal, said, about)
+        this.#keep(this.#stillWanted(places, principal), principal, said, about)
       })
     })
   }
@@ -105,25 +128,37 @@ export class Recorder {
     return { session: isKept ? named : null, content: contentLog }
   }
 
+  #stillWanted({ session, content }: Places, { keyId }: Principal): Places {
+    const key = this.#ports.holder.current?.source.keys.get(keyId)
+    if (key === undefined) return { session: null, content: null }
+    const { keepContext, contentLog: log } = termsOf(key)
+    const shorter = content !== null && log !== null && log.ttlSeconds < content.ttlSeconds ? log : content
+    return { session: keepContext ? session : null, content: log === null ? null : shorter }
+  }
+
   #drop({ session, content }: Places): void {
     if (session !== null) this.#dropped.turns += 1
     if (content !== null) this.#dropped.contents += 1
   }
 
   #keep({ session, content }: Places, { keyId }: Principal, said: Said, about: About): void {
-    if (session !== null) this.#keepTurn(session, keyId, said, about)
-    if (content !== null) this.#keepContent(content, keyId, said, about)
+    if (session === null && content === null) return
+    const isLong = said.request.length > MOST_REQUEST_BYTES
+    const asked = isLong ? tooLong(said.request.length) : readAsked(said, this.#ports.sealer)
+    const talk = { asked, answered: readAnswer(said) }
+    if (session !== null) this.#keepTurn(session, keyId, talk, about)
+    if (content !== null) this.#keepContent(content, keyId, talk, about)
   }
 
-  #keepTurn(session: string, key: Principal['keyId'], said: Said, about: About): void {
-    const { contexts, sealer } = this.#ports
+  #keepTurn(session: string, key: KeyId, { asked, answered }: Talk, about: About): void {
+    const { contexts } = this.#ports
     if (contexts === null) return
     const bounds = contextBounds(contexts.limits.textLength)
-    const answer = answerParts(said, bounds)
+    const answer = answerParts(answered, bounds)
     const turn: ContextTurn = {
       ...about,
       complete: about.complete && answer.isWhole,
-      request: requestParts(said, sealer, bounds).parts,
+      request: requestParts(asked, bounds).parts,
       answer: answer.parts,
     }
     contexts.add({ key, session }, JSON.stringify(turn))
@@ -131,16 +166,16 @@ export class Recorder {
 
   #keepContent(
     { ttlSeconds }: NonNullable<Places['content']>,
-    key: Principal['keyId'],
-    said: Said,
+    key: KeyId,
+    { asked, answered }: Talk,
     about: About,
   ): void {
-    const { contents, sealer } = this.#ports
+    const { contents } = this.#ports
     if (contents === null) {
       this.#dropped.contents += 1
       return
     }
-    const [request, answer] = [requestParts(said, sealer, CONTENT_BOUNDS), answerParts(said, CONTENT_BOUNDS)]
+    const [request, answer] = [requestParts(asked, CONTENT_BOUNDS), answerParts(answered, CONTENT_BOUNDS)]
     contents.keep({
       v: 1,
       ...about,
@@ -153,3 +188,12 @@ export class Recorder {
     })
   }
 }
+
+const NOTHING = Buffer.alloc(0)
+
+const tooLong = (bytes: number): Asked => ({
+  system: [],
+  turns: [
+    { role: 'user', parts: [{ kind: 'text', text: `[a request of ${bytes} bytes, too long to be kept]` }] },
+  ],
+})

@@ -6,7 +6,7 @@
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import { isObject, parseJson, type JsonValue } from '../dialects/canonical/json.ts'
 import type { AnswerPart } from '../dialects/canonical/reply.ts'
-import type { DialectName, Part, Turn } from '../dialects/canonical/request.ts'
+import type { CanonicalRequest, DialectName, Part, Turn } from '../dialects/canonical/request.ts'
 import type { StreamReader } from '../dialects/dialect.ts'
 import { DIALECT } from '../dialects/registry.ts'
 import type { ContextPart } from './context.ts'
@@ -51,14 +51,20 @@ const ORIGIN = { provider: '', toolNames: new Map<string, string>() }
 /** `leftOut`: texts for which there was no room. */
 export type Fitted = Readonly<{ parts: readonly ContextPart[]; leftOut: number }>
 
-/** What was asked; the newest of it where there is no room for all. */
-export function requestParts(said: Said, sealer: Sealer, bounds: Bounds): Fitted {
-  const { dialect, framing, model, stream } = said
-  const value = parseJson(said.request.toString())
-  if (!isObject(value)) return { parts: [], leftOut: 0 }
+/** What was asked, read; null: it cannot be read. */
+export type Asked = Pick<CanonicalRequest, 'system' | 'turns'> | null
+
+export function readAsked({ dialect, framing, model, stream, request }: Said, sealer: Sealer): Asked {
+  const value = parseJson(request.toString())
+  if (!isObject(value)) return null
   const read = DIALECT[dialect].readRequest(value, { model, stream, headers: {}, framing, sealer })
-  if (!read.ok) return { parts: [], leftOut: 0 }
-  const { system, turns } = read.value
+  return read.ok ? read.value : null
+}
+
+/** What was asked; the newest of it where there is no room for all. */
+export function requestParts(asked: Asked, bounds: Bounds): Fitted {
+  if (asked === null) return { parts: [], leftOut: 0 }
+  const { system, turns } = asked
   const texts = (bounds.of === 'all' ? turns : newTurns(turns)).flatMap(({ role, parts }) =>
     parts.flatMap((part) => partTexts(part).map((text) => ({ role, text }))),
   )
@@ -70,8 +76,9 @@ export function requestParts(said: Said, sealer: Sealer, bounds: Bounds): Fitted
 export type Retold = Fitted & Readonly<{ isWhole: boolean }>
 
 /** @returns what the answer says as far as it came; nothing for what is no answer. */
-export function answerParts(said: Said, bounds: Bounds): Retold {
-  const { texts, isWhole } = said.stream ? streamTexts(said) : bodyTexts(said)
+export const readAnswer = (said: Said): Texts => (said.stream ? streamTexts(said) : bodyTexts(said))
+
+export function answerParts({ texts, isWhole }: Texts, bounds: Bounds): Retold {
   const spoken = texts.map((text) => ({ role: 'assistant', text }))
   return { ...fitted(spoken, bounds), isWhole }
 }
@@ -91,7 +98,8 @@ function fitted(texts: readonly Spoken[], { parts: most, text: longest, total }:
   return { parts, leftOut: texts.length - parts.length }
 }
 
-type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
+/** What an answer says, and whether it came to its end. */
+export type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
 const NOTHING: Texts = { texts: [], isWhole: false }
 
 function newTurns(turns: readonly Turn[]): readonly Turn[] {

@@ -105,6 +105,9 @@ export class Gateway implements AsyncDisposable {
   /** Every deployment and credential is as good as new. */
   readonly forgive: () => void
   readonly #stack: AsyncDisposableStack
+  readonly #log = new TestLog()
+  readonly #slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
+  readonly #secret: (id: string) => string
 
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(options)
@@ -118,16 +121,16 @@ export class Gateway implements AsyncDisposable {
     this.baseUrl = ''
     this.port = 0
     this.#stack = new AsyncDisposableStack()
-    const slots: NodeSlots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
     const { bodyLimit = 1024 * 1024, requestTimeoutMs = 10_000, clock = systemClock } = options
-    const factors = new WeightFactors(slots.deployments)
+    const factors = new WeightFactors(this.#slots.deployments)
     const newHealth = (): Health => new Health({ factors, random: () => 0.5, onEdge: () => undefined })
     const present = (): Health => this.health
     this.health = newHealth()
     this.forgive = () => {
       this.health = newHealth()
     }
-    this.#swap(options, slots)
+    this.#secret = options.secret ?? ((id) => `sk-${id}`)
+    this.#configure(options)
     const counters = options.limits ?? this.#stack.use(new MemoryLimitCounters(clock))
     const sealer = createSealer(SEALING_KEY)
     const context = options.context ?? this.#stack.use(new MemoryContextStore(CONTEXT))
@@ -149,7 +152,13 @@ export class Gateway implements AsyncDisposable {
       notes: options.notes ?? this.#stack.use(new MemoryNotes()),
       sealer,
       context,
-      recorder: new Recorder({ contexts: context, contents: this.contents, sealer, now: () => clock.now() }),
+      recorder: new Recorder({
+        contexts: context,
+        contents: this.contents,
+        sealer,
+        holder: this.holder,
+        now: () => clock.now(),
+      }),
       sessions: options.sessions ?? this.#stack.use(new MemorySessionStore()),
       clock,
       logger: this.#logger(),
@@ -190,9 +199,14 @@ export class Gateway implements AsyncDisposable {
     return this.#stack.disposeAsync()
   }
 
-  #swap(options: GatewayOptions, slots: NodeSlots): void {
-    const log = new TestLog()
-    const secret = options.secret ?? ((id: string) => `sk-${id}`)
+  /** A commit reaches the node. */
+  apply(events: readonly CatalogEvent[]): void {
+    this.#log.append([...events])
+    this.#swap()
+  }
+
+  #configure(options: GatewayOptions): void {
+    const log = this.#log
     for (const [id, { baseUrl, credentials = [`${id}-1`], definition = {} }] of Object.entries(
       options.providers,
     )) {
@@ -202,15 +216,13 @@ export class Gateway implements AsyncDisposable {
     for (const [name, targets] of Object.entries(options.models ?? {}))
       log.append([modelCreated(name, targets)])
     log.append([issued('key_client', KEY), ...(options.keys ?? [])])
-    const snapshot = {
-      catalog: log.catalog(),
-      digest: log.digest(),
-      discovered: new Map(),
-      slots,
-      previous: null,
-      secret,
-    }
-    this.holder.swap(compileSnapshot(snapshot))
+    this.#swap()
+  }
+
+  #swap(): void {
+    const [log, slots, secret] = [this.#log, this.#slots, this.#secret]
+    const parts = { slots, secret, discovered: new Map(), previous: this.holder.current }
+    this.holder.swap(compileSnapshot({ ...parts, catalog: log.catalog(), digest: log.digest() }))
   }
 
   #logger(): Logger {
