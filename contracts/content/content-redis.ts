@@ -41,7 +41,7 @@ export class RedisContentStore implements ContentStore {
     const ttlMs = until - this.#clock.now()
     if (ttlMs <= 0) return
     const sealed = sealBytes(this.#seal, Buffer.from(encodeContent(content)), boundTo(id)).toString('base64')
-    this.#link.tell((redis) => redis.set(this.#place(id), sealed, 'PX', ttlMs))
+    this.#link.tell((redis) => redis.set(this.#place(id), sealed, 'PX', ttlMs), sealed.length)
   }
 
   async read(id: string): Promise<Content | null> {

@@ -14,6 +14,10 @@ const COMMAND_MS = 2_000
  * an hour.
  */
 const SILENCE_MS = 2_000
+/** What a Redis that is slower than it is told may leave in our hands, in bytes. */
+const MOST_UNTAKEN_BYTES = 16 * 1024 * 1024
+/** What a command takes beside what it carries, about, in bytes. */
+const COMMAND_BYTES = 500
 /** Pause after a failure, in milliseconds. */
 const REST_MS = 1_000
 
@@ -33,6 +37,8 @@ export class RedisLink implements AsyncDisposable {
   readonly #answerMs: number
   #restUntil = -Infinity
   #failures = 0
+  /** Of commands in the background without an answer; the client sends them one batch after the other. */
+  #untakenBytes = 0
 
   /** Connects in the background; never waits and never fails. */
   constructor({ url, clock, answerMs = ANSWER_MS }: LinkOptions) {
@@ -64,9 +70,19 @@ export class RedisLink implements AsyncDisposable {
     return this.#guard(() => within(ms, command(this.#redis)))
   }
 
-  /** Tells, in the background; a failure is counted, not told. */
-  tell(command: (redis: Redis) => Promise<unknown>): void {
-    void this.#guard(() => command(this.#redis))
+  /**
+   * Tells, in the background; a failure is counted, not told.
+   * @param length of what the command carries, in bytes.
+   */
+  tell(command: (redis: Redis) => Promise<unknown>, length: number): void {
+    const bytes = length + COMMAND_BYTES
+    // A command that timed out is no more awaited, but may lie in the socket.
+    if (this.#untakenBytes + (this.#redis.stream?.writableLength ?? 0) + bytes > MOST_UNTAKEN_BYTES) {
+      this.#failures += 1
+      return
+    }
+    this.#untakenBytes += bytes
+    void this.#guard(() => command(this.#redis)).finally(() => (this.#untakenBytes -= bytes))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,7 +22,7 @@ export class RedisModelListCache implements ModelListCache {
   }
 
   put(key: string, text: string): void {
-    this.#link.tell((redis) => redis.set(this.#key(key), text, 'PX', KEEP_MS))
+    this.#link.tell((redis) => redis.set(this.#key(key), text, 'PX', KEEP_MS), text.length)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

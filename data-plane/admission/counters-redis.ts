@@ -145,7 +145,7 @@ export class RedisLimitCounters implements LimitCounters {
     if (limits.length === 0 || this.#isDown) return
     const keys = limits.map(({ meter, kind }) => this.#key(meter, kind))
     const args = [entry.id, piece, Math.round(tokens), ...limits.map(({ kind }) => kind)]
-    this.#link.tell((redis) => run(redis, SCRIPTS.leave, keys, args))
+    this.#link.tell((redis) => run(redis, SCRIPTS.leave, keys, args), 0)
   }
 
   renew(entries: readonly Entry[]): void {
@@ -158,7 +158,10 @@ export class RedisLimitCounters implements LimitCounters {
     const keys = leases.map(([key]) => key)
     const args = [LEASE_MS, ...leases.map(([, id]) => id)]
     // With its text: sent a second time it could overtake the end of a request.
-    this.#link.tell((redis) => redis.eval(RENEW, keys.length, ...keys, ...args))
+    this.#link.tell(
+      (redis) => redis.eval(RENEW, keys.length, ...keys, ...args),
+      RENEW.length + 100 * keys.length,
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {

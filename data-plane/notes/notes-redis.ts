@@ -32,7 +32,7 @@ export class RedisNotes implements Notes {
   keep(key: string, text: string, ttlMs: number): void {
     if (text.length > LONGEST_NOTE) return
     const sealed = sealBytes(this.#seal, Buffer.from(text), `note:${key}`).toString('base64')
-    this.#link.tell((redis) => redis.set(this.#key(key), sealed, 'PX', ttlMs))
+    this.#link.tell((redis) => redis.set(this.#key(key), sealed, 'PX', ttlMs), sealed.length)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

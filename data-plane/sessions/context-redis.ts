@@ -31,8 +31,9 @@ export class RedisContextStore implements ContextStore {
     const place = this.#place(scope)
     const sealed = sealBytes(this.#key, Buffer.from(turn), contextKey(scope)).toString('base64')
     const { turns, ttlMs } = this.limits
-    this.#link.tell((redis) =>
-      redis.multi().rpush(place, sealed).ltrim(place, -turns, -1).pexpire(place, ttlMs).exec(),
+    this.#link.tell(
+      (redis) => redis.multi().rpush(place, sealed).ltrim(place, -turns, -1).pexpire(place, ttlMs).exec(),
+      sealed.length,
     )
   }
 

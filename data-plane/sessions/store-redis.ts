@@ -23,7 +23,10 @@ export class RedisSessionStore implements SessionStore {
   }
 
   bind(scope: SessionScope, deployment: string): void {
-    this.#link.tell((redis) => redis.set(this.#key(scope), deployment, 'PX', SESSION_TTL_MS))
+    this.#link.tell(
+      (redis) => redis.set(this.#key(scope), deployment, 'PX', SESSION_TTL_MS),
+      deployment.length,
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {
