@@ -40,12 +40,12 @@ import { unsendable, type Failure } from '../../upstream/classify.ts'
 import { wholeOf } from '../../upstream/request-body.ts'
 import { ConvertedPassage } from '../../upstream/passage/converted.ts'
 import type { Passage } from '../../upstream/passage.ts'
-import { UncountedPassage } from '../../upstream/passage/uncounted.ts'
-import { MendedPassage } from '../../upstream/passage/mended.ts'
+import { AlteredPassage, type Alteration } from '../../upstream/passage/altered.ts'
+import { mending } from '../../upstream/passage/mended.ts'
 import { NativePassage } from '../../upstream/passage/native.ts'
 import type { Arrival, Call, Inquiry } from '../inquiry.ts'
 import { GEMINI_ARRAY, TONGUE } from '../tongues.ts'
-import { askingForUsage } from '../../dialects/openai-chat/stream-usage.ts'
+import { askingForUsage, withoutCount } from '../../dialects/openai-chat/stream-usage.ts'
 import { isForeign, mayBeForeign } from '../../dialects/openai-chat/shapes.ts'
 import { expanded, keepResponse } from './kept-responses.ts'
 import { answersWithId, keepOwner } from './owners.ts'
@@ -61,6 +61,9 @@ const ENDPOINT = {
   anthropic: 'messages',
   gemini: 'generate',
 } as const satisfies Record<DialectName, ClientEndpoint>
+
+/** A provider was asked for a count that its client did not ask for: all but that event passes. */
+const UNCOUNTED: Alteration = { push: withoutCount, end: (last) => last }
 
 /** What Gemini says in its address instead of the body. */
 export type Address = Readonly<{ model: string; stream: boolean; framing: 'sse' | 'json-array' }>
@@ -208,7 +211,7 @@ class Generation implements Inquiry {
       dialect: this.#dialect,
       headers: nativeHeaders(this.#dialect, headers, this.stream),
       body: counted ?? body,
-      passage: counted === null ? passage : new UncountedPassage(passage),
+      passage: counted === null ? passage : new AlteredPassage(passage, () => UNCOUNTED),
       warnings: [],
     }
   }
@@ -228,7 +231,7 @@ class Generation implements Inquiry {
     })
     const isOdd =
       this.stream && this.#dialect === 'openai-chat' && deployment.capabilities().chatQuirks === true
-    return isOdd ? new MendedPassage(native) : native
+    return isOdd ? new AlteredPassage(native, mending) : native
   }
 
   /** Stored responses are remembered with who keeps them. */

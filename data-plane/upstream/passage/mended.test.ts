@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { NATIVE_ANSWERS } from '../../dialects/native/answers.ts'
-import { MendedPassage } from './mended.ts'
+import { AlteredPassage } from './altered.ts'
+import { mending } from './mended.ts'
 import { NativePassage } from './native.ts'
 
 const chunk = (delta: object, finish: string | null = null): string =>
@@ -16,9 +17,8 @@ const ODD =
 
 function passed(text: string, size: number): string {
   const answers = NATIVE_ANSWERS['openai-chat']
-  const stream = new MendedPassage(
-    new NativePassage({ answers, meter: null, errorEvent: () => '' }),
-  ).openStream()
+  const native = new NativePassage({ answers, meter: null, errorEvent: () => '' })
+  const stream = new AlteredPassage(native, mending).openStream()
   const bytes = Buffer.from(text)
   const out: Buffer[] = []
   for (let at = 0; at < bytes.length; at += size) {

@@ -1,21 +1,29 @@
 /**
- * The same dialect on both sides, to a provider that was asked for a count its client did not ask for: every
- * byte passes but that event.
+ * The same dialect on both sides, with something of a stream changed on its way: every other byte passes as it came.
  */
 import type { Problem } from '#contracts/errors.ts'
 import type { Ending, Verdict } from '../../dialects/native/answers.ts'
-import { withoutCount } from '../../dialects/openai-chat/stream-usage.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 import type { Told } from '../spent.ts'
 
-export class UncountedPassage implements Passage {
+/** What happens to one stream. */
+export type Alteration = Readonly<{
+  /** @param told what may be told so far. @returns what is told of it now; null: nothing. */
+  push: (told: Buffer) => Buffer | null
+  /** @param last what is left at the end, told or not. @returns it with what was held back; null: nothing. */
+  end: (last: Buffer | null) => Buffer | null
+}>
+
+export class AlteredPassage implements Passage {
   readonly bodyType = null
   readonly streamType = null
   readonly isNative = true
   readonly #native: Passage
+  readonly #open: () => Alteration
 
-  constructor(native: Passage) {
+  constructor(native: Passage, open: () => Alteration) {
     this.#native = native
+    this.#open = open
   }
 
   judgeBody(body: Buffer): JudgedBody {
@@ -27,15 +35,17 @@ export class UncountedPassage implements Passage {
   }
 
   openStream(): StreamPassage {
-    return new UncountedStream(this.#native.openStream())
+    return new AlteredStream(this.#native.openStream(), this.#open())
   }
 }
 
-class UncountedStream implements StreamPassage {
+class AlteredStream implements StreamPassage {
   readonly #native: StreamPassage
+  readonly #alteration: Alteration
 
-  constructor(native: StreamPassage) {
+  constructor(native: StreamPassage, alteration: Alteration) {
     this.#native = native
+    this.#alteration = alteration
   }
 
   get verdict(): Verdict {
@@ -48,11 +58,12 @@ class UncountedStream implements StreamPassage {
 
   push(chunk: Buffer): Buffer | null {
     const told = this.#native.push(chunk)
-    return told === null ? null : withoutCount(told)
+    return told === null ? null : this.#alteration.push(told)
   }
 
   end(): Readonly<{ ending: Ending; last: Buffer | null }> {
-    return this.#native.end()
+    const { ending, last } = this.#native.end()
+    return { ending, last: this.#alteration.end(last) }
   }
 
   told(): Told | null {
