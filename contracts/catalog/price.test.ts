@@ -22,13 +22,26 @@ test('a price is in force from its time until that of the next', () => {
   expect([99, 100, 149, 150, 199, 200, 999].map(at)).toEqual([undefined, 2, 2, 5, 5, 3, 3])
 })
 
+const entry = fc.record({
+  model: fc.constantFrom('m', '*', 'n'),
+  from: fc.nat(20),
+  input: fc.nat(9),
+  output: fc.nat(9),
+})
+
+test('of all that fit the latest counts, of those of one time the model’s own, of those the last', () => {
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 12 }), fc.nat(25), (prices, at) => {
+      const fitting = prices.filter(({ model, from }) => from <= at && (model === 'm' || model === '*'))
+      const latest = fitting.filter(({ from }) => fitting.every((other) => other.from <= from))
+      const best = latest.findLast(({ model }) => model === 'm') ?? latest[0]
+      const found = priceAt(over({ prices }), 'm', at)
+      expect(found).toEqual(best === undefined ? null : { input: best.input, output: best.output })
+    }),
+  )
+})
+
 test('spans tell the price of every moment between two', () => {
-  const entry = fc.record({
-    model: fc.constantFrom('m', '*', 'n'),
-    from: fc.nat(20),
-    input: fc.nat(9),
-    output: fc.nat(9),
-  })
   fc.assert(
     fc.property(
       fc.array(entry, { maxLength: 6 }),

@@ -76,12 +76,24 @@ export function costOf(
   return Math.round(millionths * 1_000)
 }
 
+/** A list is never changed, and asked of for every request that a budget pays: by model, looked through once. */
+const byModel = new WeakMap<readonly UpstreamPrice[], ReadonlyMap<string, readonly UpstreamPrice[]>>()
+
+function pricesOf(prices: readonly UpstreamPrice[], model: string): readonly UpstreamPrice[] {
+  let known = byModel.get(prices)
+  if (known === undefined) {
+    known = Map.groupBy(prices, (price) => price.model)
+    byModel.set(prices, known)
+  }
+  return known.get(model) ?? []
+}
+
 function bestOf(prices: readonly UpstreamPrice[], model: string, at: number): UpstreamPrice | null {
   let best: UpstreamPrice | null = null
-  for (const price of prices) {
-    if (price.from > at || (price.model !== model && price.model !== '*')) continue
-    const isExact = price.model === model
-    if (best === null || price.from > best.from || (price.from === best.from && isExact)) best = price
-  }
+  for (const price of pricesOf(prices, model))
+    if (price.from <= at && (best === null || price.from >= best.from)) best = price
+  if (model === '*') return best
+  for (const price of pricesOf(prices, '*'))
+    if (price.from <= at && (best === null || price.from > best.from)) best = price
   return best
 }
