@@ -8,6 +8,8 @@
  * `foldCommits` copies each map at most once per call, so a batch of commits costs one copy.
  */
 import type { Commit } from '../commit/commit.ts'
+import { nextDigest } from '../commit/digest.ts'
+import type { CatalogSnapshot } from '../commit/snapshot.ts'
 import {
   budgetId,
   credentialId,
@@ -37,6 +39,18 @@ export function foldCommits(catalog: Catalog, commits: readonly Commit[]): Catal
     draft.commit = commit.commit
   }
   return draft.finish()
+}
+
+/** @param commits verified, in order, the first following the snapshot's own. Throws what cannot be folded. */
+export function foldOnto(snapshot: CatalogSnapshot, commits: readonly Commit[]): CatalogSnapshot {
+  const { catalog: before, chain, digest } = snapshot
+  const catalog = foldCommits(before, commits)
+  const touched = commits.flatMap(({ events }) => events.map(({ stream }) => stream))
+  return {
+    catalog,
+    chain: commits.at(-1)?.chain ?? chain,
+    digest: nextDigest(digest, before, catalog, touched),
+  }
 }
 
 /** A map that is copied when it is first written, and shared until then. */

@@ -3,7 +3,7 @@
  *
  * Pure in effect (same bytes, same hash); it lives apart because it needs `node:crypto`.
  */
-import { createHash, createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 
 /** @returns 64 lower-case hex digits of the hash of a text's UTF-8 bytes. */
 export function sha256Hex(text: string): string {
@@ -28,4 +28,23 @@ export function hmacSha256(text: string, key: Uint8Array): Buffer {
     prepared.set(key, ready)
   }
   return createHmac('sha256', ready).update(text).digest()
+}
+
+/** @param mac in Base64 for addresses. */
+export function isMacOf(mac: string, text: string, key: Uint8Array): boolean {
+  const [given, expected] = [Buffer.from(mac, 'base64url'), hmacSha256(text, key)]
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+/** 32 bytes in Base64 for addresses. */
+const MAC_LENGTH = 43
+
+/** @returns the signature, a dot, and the text. */
+export const signText = (text: string, key: Uint8Array): string =>
+  `${hmacSha256(text, key).toString('base64url')}.${text}`
+
+/** @returns the text; null: it was not signed with this key. */
+export function openText(signed: string, key: Uint8Array): string | null {
+  const text = signed.slice(MAC_LENGTH + 1)
+  return isMacOf(signed.slice(0, MAC_LENGTH), text, key) ? text : null
 }

@@ -5,9 +5,8 @@
  * ordered by when it was fetched, because lists overtake each other; one provider a message, because all of
  * them together can be larger than a message may be.
  */
-import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { hmacSha256 } from '../commit/hash.ts'
+import { openText, signText } from '../commit/hash.ts'
 import { ListedModels, type ListedModel } from '../catalog/facts/listed-model.ts'
 import { providerId, type ProviderId } from '../ids.ts'
 import { err, ok, type Result } from '../result.ts'
@@ -16,8 +15,6 @@ const Message = z.object({ v: z.literal(1), provider: z.string(), ...ListedModel
 
 export type ProviderList = Readonly<{ provider: ProviderId; list: ListedModels }>
 
-/** base64url of 32 bytes. */
-const MAC_LENGTH = 43
 /** Of a message, in bytes: NATS takes 1 MiB unless told otherwise. */
 const MOST_BYTES = 900_000
 
@@ -40,15 +37,12 @@ export function signModelList({ provider, list }: ProviderList, key: Uint8Array)
     models = models.slice(0, Math.floor(models.length / 2))
     text = textOf(models)
   }
-  return `${hmacSha256(text, key).toString('base64url')}.${text}`
+  return signText(text, key)
 }
 
 export function openModelList(signed: string, key: Uint8Array): Result<ProviderList, string> {
-  const text = signed.slice(MAC_LENGTH + 1)
-  const given = Buffer.from(signed.slice(0, MAC_LENGTH), 'base64url')
-  const expected = hmacSha256(text, key)
-  if (given.length !== expected.length || !timingSafeEqual(given, expected))
-    return err('not signed by this installation')
+  const text = openText(signed, key)
+  if (text === null) return err('not signed by this installation')
   try {
     const { provider, at, models } = Message.parse(JSON.parse(text))
     return ok({ provider: providerId(provider), list: { at, models } })

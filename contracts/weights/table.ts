@@ -5,9 +5,8 @@
  * (epoch, seq), because two probers may speak for a moment; short-lived, because a silent prober must lose
  * its say.
  */
-import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { hmacSha256 } from '../commit/hash.ts'
+import { hmacSha256, isMacOf } from '../commit/hash.ts'
 import { err, ok, type Result } from '../result.ts'
 
 const Line = z.object({ t0: z.number().positive(), perK: z.number().nonnegative() })
@@ -77,9 +76,7 @@ export function signTable(table: WeightTable, key: Uint8Array): string {
 export function openTable(text: string, key: Uint8Array): Result<WeightTable, string> {
   try {
     const signed = Signed.parse(JSON.parse(text))
-    const given = Buffer.from(signed.mac, 'base64url')
-    const expected = hmacSha256(signed.table, key)
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return err('wrong signature')
+    if (!isMacOf(signed.mac, signed.table, key)) return err('wrong signature')
     const table = Table.safeParse(JSON.parse(signed.table))
     return table.success ? ok(table.data) : err(z.prettifyError(table.error))
   } catch {

@@ -7,9 +7,8 @@
  */
 import type { ListedModels } from '#contracts/catalog/facts/listed-model.ts'
 import { REVOCATIONS } from '#contracts/catalog/event.ts'
-import { foldCommits } from '#contracts/catalog/fold.ts'
+import { foldOnto } from '#contracts/catalog/fold.ts'
 import type { Commit } from '#contracts/commit/commit.ts'
-import { nextDigest } from '#contracts/commit/digest.ts'
 import type { CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import type { ControlLink } from '#contracts/fleet/link.ts'
 import type { Nack } from '#contracts/fleet/report.ts'
@@ -181,10 +180,7 @@ export class CatalogPublisher implements AsyncDisposable {
     const last = commits.at(-1)
     if (this.#held === null || last === undefined) return this.#held
     try {
-      const catalog = foldCommits(this.#held.catalog, commits)
-      const touched = commits.flatMap(({ events }) => events.map(({ stream }) => stream))
-      const digest = nextDigest(this.#held.digest, this.#held.catalog, catalog, touched)
-      this.#held = { catalog, chain: last.chain, digest }
+      this.#held = foldOnto(this.#held, commits)
     } catch (error) {
       this.#fail(last.commit, error)
       this.#ports.onStuck(this.#held)

@@ -5,10 +5,10 @@
  * Off to the side: nothing of it is served before its end was reached. About 20 s for a million commits.
  */
 import { EMPTY_CATALOG, FOLD_VERSION } from '#contracts/catalog/catalog.ts'
-import { foldCommits } from '#contracts/catalog/fold.ts'
+import { foldOnto } from '#contracts/catalog/fold.ts'
 import { CHAIN_START, verifyCommit } from '#contracts/commit/chain.ts'
 import { floorIn, readCommit, type Commit } from '#contracts/commit/commit.ts'
-import { EMPTY_DIGEST, nextDigest } from '#contracts/commit/digest.ts'
+import { EMPTY_DIGEST } from '#contracts/commit/digest.ts'
 import { openCommit } from '#contracts/commit/signed.ts'
 import type { CatalogSnapshot } from '#contracts/commit/snapshot.ts'
 import { turn } from '../waits.ts'
@@ -31,7 +31,7 @@ export async function foldWholeLog(
     for (let index = 0; index < texts.length && !isAtEnd; index += BATCH) {
       const run = readRun(texts.slice(index, index + BATCH), folded, key)
       if (run === null) return null
-      folded = foldRun(folded, run.commits)
+      folded = foldOnto(folded, run.commits)
       isAtEnd = run.isAtFloor
       await turn()
     }
@@ -54,17 +54,4 @@ function readRun(texts: readonly string[], { catalog, chain }: CatalogSnapshot, 
     prev = commit.chain
   }
   return { commits, isAtFloor: false }
-}
-
-function foldRun(
-  { catalog: before, chain, digest }: CatalogSnapshot,
-  commits: readonly Commit[],
-): CatalogSnapshot {
-  const catalog = foldCommits(before, commits)
-  const touched = commits.flatMap(({ events }) => events.map(({ stream }) => stream))
-  return {
-    catalog,
-    chain: commits.at(-1)?.chain ?? chain,
-    digest: nextDigest(digest, before, catalog, touched),
-  }
 }
