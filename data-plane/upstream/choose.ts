@@ -1,7 +1,7 @@
 /**
  * Who gets the next attempt of a request, and how long its first content may take.
  *
- * Brings together what the node knows (`health/`) and what decides (`routing/rank/`). Time and dice are
+ * Brings together what the node knows (`health/`) and what decides (`contracts/routing/`). Time and dice are
  * arguments.
  */
 import type { Dice } from '#contracts/routing/dice.ts'
