@@ -98,6 +98,22 @@ describe('a control plane that starts', () => {
     expect((await start({ APIPROXY_AUTH_TOKEN: TOKEN })).ledger.catalog.commit).toBe(commit)
   })
 
+  test('brings no text back that was rotated away, and says so', async () => {
+    const text = 'client-token-of-old-0123456789'
+    await start({ APIPROXY_AUTH_TOKEN: text })
+    const { ledger } = plane.ports
+    await ledger.catchUp()
+    for (let times = 0; times < 2; times++) {
+      const key = [...ledger.catalog.keys.values()].find(({ state }) => state === 'active')
+      if (key === undefined) throw new Error('no key')
+      await plane.api.keys.rotate({ id: key.id, expectedVersion: key.version })
+    }
+    const { commit } = ledger.catalog
+    const again = await start({ APIPROXY_AUTH_TOKEN: text })
+    expect(again.ledger.catalog.commit).toBe(commit)
+    expect(again.warnings.join('\n')).toMatch(/the text of a declared key was rotated away/)
+  })
+
   test('leaves a provider of the API alone, and says so', async () => {
     await plane.ports.ledger.catchUp()
     await plane.api.providers.register({

@@ -4,16 +4,19 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { canonical } from '#contracts/canonical.ts'
+import type { ClientKey } from '#contracts/catalog/client-key.ts'
 import { sha256Hex } from '#contracts/commit/hash.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import type { MasterKey } from '#contracts/security/master-key.ts'
 import type { Ledger, Request } from '../commands/ledger.ts'
 import type { DeclaredState } from '../commands/command.ts'
+import { keyOfText } from '../commands/decide-key.ts'
 import { describeRejection } from '../commands/rejection.ts'
+import { EventLog } from '../store/event-log.ts'
 import { migrate } from '../store/migrate.ts'
 import type { Database } from '../store/schema.ts'
 import type { Declaration } from './declaration.ts'
-import { prepareDeclaration } from './prepare.ts'
+import { prepareDeclaration, withPastTexts } from './prepare.ts'
 
 export type OpeningPorts = Readonly<{
   database: Kysely<Database>
@@ -48,8 +51,9 @@ export async function openLog(ports: OpeningPorts, applyMigrations: boolean): Pr
 
 /** Makes the declared state so. An unchanged declaration writes nothing. */
 export async function applyDeclaration(ports: OpeningPorts, declaration: Declaration): Promise<void> {
-  const { ledger, masterKey, logger } = ports
-  const { state, secrets } = prepareDeclaration(declaration, masterKey)
+  const { database, ledger, masterKey, logger } = ports
+  const { state: said, secrets } = prepareDeclaration(declaration, masterKey)
+  const state = await withPastTexts(said, new EventLog(database))
   const result = await ledger.execute({
     ...asSystem({ type: 'ApplyDeclaration', state }),
     actor: ENV,
@@ -66,9 +70,9 @@ export async function applyDeclaration(ports: OpeningPorts, declaration: Declara
   warnOfIgnored(ports, state)
 }
 
-/** What was declared and is not so: the API's own entities and revoked keys are never overruled. */
+/** What was declared and is not so: the API's own entities, revoked keys and rotated texts are never overruled. */
 function warnOfIgnored({ ledger, logger }: OpeningPorts, state: DeclaredState): void {
-  const { providers, models, keys, budgets } = ledger.catalog
+  const { providers, models, budgets } = ledger.catalog
   for (const { id } of state.providers) {
     if (providers.get(id)?.origin === 'api') {
       logger.warn(
@@ -91,10 +95,22 @@ function warnOfIgnored({ ledger, logger }: OpeningPorts, state: DeclaredState): 
         'a budget of this name was made through the API; the declared one is ignored',
       )
   }
-  for (const { id, name } of state.keys) {
-    if (keys.get(id)?.state === 'revoked')
-      logger.warn({ key: id, name }, 'a declared key was revoked, which is final; declare another')
+  for (const wanted of state.keys) {
+    const known = keyOfText(ledger.catalog, wanted)
+    const why = known === undefined ? undefined : whyKeyIsIgnored(known, wanted)
+    if (why !== undefined) logger.warn({ key: known?.id, name: wanted.name }, why)
   }
+}
+
+function whyKeyIsIgnored(
+  { state, digest, origin }: ClientKey,
+  wanted: DeclaredState['keys'][number],
+): string | undefined {
+  if (state === 'revoked') return 'a declared key was revoked, which is final; declare another'
+  if (digest !== wanted.digest)
+    return 'the text of a declared key was rotated away and opens nothing; declare the present one'
+  if (origin === 'api') return 'a key of this text was made through the API; the declared one is ignored'
+  return undefined
 }
 
 const ENV = { kind: 'env', id: 'environment' }

@@ -7,7 +7,7 @@ import { clientKeyDigest, secretFingerprint, type MasterKey } from '#contracts/s
 import type { Secret } from '#contracts/security/secret.ts'
 import { sealSecret } from '#contracts/security/seal.ts'
 import type { DeclaredState, NewCredential } from '../commands/command.ts'
-import type { SealedSecret } from '../store/event-log.ts'
+import type { EventLog, SealedSecret } from '../store/event-log.ts'
 import type { Declaration, DeclaredCredential } from './declaration.ts'
 
 /** Characters of a client key that its owner recognises it by. */
@@ -49,4 +49,13 @@ export function prepareDeclaration(
     subject: 'token' in subject ? { key: idOf(digestOf(subject.token)) } : subject,
   }))
   return { state: { providers, models: declaration.models, keys, budgets }, secrets }
+}
+
+/** The same with what the log has of each key's text: one that was rotated away is not to come back. */
+export async function withPastTexts(
+  state: DeclaredState,
+  log: Pick<EventLog, 'keysOf'>,
+): Promise<DeclaredState> {
+  const known = await log.keysOf(state.keys.map(({ digest }) => digest))
+  return { ...state, keys: state.keys.map((one) => ({ ...one, was: known.get(one.digest) })) }
 }

@@ -115,6 +115,8 @@ export type DeclaredState = Readonly<{
     name: string
     digest: string
     prefix: string
+    /** Keys that its text was ever of, as the log has it; absent: none. */
+    was?: readonly KeyId[] | undefined
     terms: KeyTerms
     /** Epoch milliseconds, null: never; absent: it is not said, and stays. */
     expiresAt?: number | null | undefined

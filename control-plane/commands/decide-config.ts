@@ -15,14 +15,14 @@ import {
   keyId,
   modelStream,
   providerStream,
-  type KeyId,
   type StreamId,
 } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import { isPrivateHost } from '#contracts/security/egress.ts'
 import type { ConfigCommand, DeclaredState } from './command.ts'
 import type { Decision } from './decide.ts'
-import { decideDeclaration } from './decide-declaration.ts'
+import { decideDeclaration, withKnownKeys } from './decide-declaration.ts'
+import { keyOfText } from './decide-key.ts'
 import type { Issue } from './rejection.ts'
 
 export function decideConfig(
@@ -37,6 +37,8 @@ export function decideConfig(
       current: catalog.commit,
     })
   }
+  const rotated = rotatedAway(catalog, state)
+  if (rotated.length > 0) return err({ kind: 'invalid', issues: rotated })
   const wanted = keepingCredentials(catalog, withKnownKeys(catalog, state))
   const decision = decideDeclaration(asManaged(catalog, wanted, retireOthers), wanted)
   if (!decision.ok) return decision
@@ -99,22 +101,14 @@ function keepingCredentials(catalog: Catalog, state: DeclaredState): DeclaredSta
   return { ...state, providers }
 }
 
-/** A key that is known under another id, because the API issued it, is that key. */
-function withKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredState {
-  const known = new Map([...catalog.keys.values()].map(({ digest, id }) => [digest, id]))
-  const ids = new Map<string, KeyId>(state.keys.map(({ id, digest }) => [id, known.get(digest) ?? id]))
-  const idOf = (id: string): KeyId => ids.get(id) ?? keyId(id)
-  return {
-    ...state,
-    // Named twice, a key is what it is named first, as in a declaration.
-    keys: [
-      ...new Map(state.keys.toReversed().map((one) => [idOf(one.id), { ...one, id: idOf(one.id) }])).values(),
-    ].toReversed(),
-    budgets: state.budgets.map((one) =>
-      'tag' in one.subject ? one : { ...one, subject: { key: idOf(one.subject.key) } },
-    ),
-  }
-}
+/** Whoever rotated a key wanted its former text to open nothing any more. */
+const rotatedAway = (catalog: Catalog, { keys }: DeclaredState): Issue[] =>
+  keys.flatMap((wanted, at): Issue[] => {
+    const known = keyOfText(catalog, wanted)
+    if (known === undefined || known.digest === wanted.digest) return []
+    const message = `is a former text of key ${known.id} and was rotated away; write its present one, or leave the key out`
+    return [{ path: `keys[${at}].key`, message }]
+  })
 
 const privateAddresses = ({ providers }: DeclaredState): Issue[] =>
   providers.flatMap(({ id, definition: { baseUrl, allowPrivate } }): Issue[] =>

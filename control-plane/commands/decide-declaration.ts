@@ -8,11 +8,18 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { termsOf } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { Provider } from '#contracts/catalog/provider.ts'
-import { clientKeyStream, modelStream, providerStream, type ModelName } from '#contracts/ids.ts'
+import {
+  clientKeyStream,
+  keyId,
+  modelStream,
+  providerStream,
+  type KeyId,
+  type ModelName,
+} from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import type { DeclaredState, WantedModel } from './command.ts'
 import type { Decision } from './decide.ts'
-import { issued, termsChanged } from './decide-key.ts'
+import { issued, keyOfText, termsChanged } from './decide-key.ts'
 import {
   created,
   limitsChanged,
@@ -32,7 +39,8 @@ import {
 import { declaredBudgets, strayBudgets } from './money/declare-budgets.ts'
 import type { Issue } from './rejection.ts'
 
-export function decideDeclaration(catalog: Catalog, declared: DeclaredState): Decision {
+export function decideDeclaration(catalog: Catalog, said: DeclaredState): Decision {
+  const declared = withKnownKeys(catalog, said)
   const lasting = [...catalog.providers.values()].filter(({ origin }) => origin === 'api').map(({ id }) => id)
   const ids = new Set([...lasting, ...declared.providers.map(({ id }) => id)])
   const issues = declared.models.flatMap(({ name, targets }, at) =>
@@ -59,6 +67,28 @@ export function decideDeclaration(catalog: Catalog, declared: DeclaredState): De
   ]
   // What a newer release wrote of an entity cannot be compared here; whoever can read it makes it so.
   return ok(events.filter(({ stream }) => !catalog.frozen.has(stream)))
+}
+
+/**
+ * A key is known by its text, whatever its id: it may have been issued through the API, or given another text
+ * since. One whose text was rotated away is that key still, and a new one is not made of it.
+ */
+export function withKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredState {
+  const first = new Map(state.keys.toReversed().map(({ digest, id }) => [digest, id]))
+  const ids = new Map<string, KeyId>(
+    state.keys.map((one) => [one.id, keyOfText(catalog, one)?.id ?? first.get(one.digest) ?? one.id]),
+  )
+  const idOf = (id: string): KeyId => ids.get(id) ?? keyId(id)
+  return {
+    ...state,
+    // Named twice, a key is what it is named first.
+    keys: [
+      ...new Map(state.keys.toReversed().map((one) => [idOf(one.id), { ...one, id: idOf(one.id) }])).values(),
+    ].toReversed(),
+    budgets: state.budgets.map((one) =>
+      'tag' in one.subject ? one : { ...one, subject: { key: idOf(one.subject.key) } },
+    ),
+  }
 }
 
 /** Names that another model has, declared or made through the API. */
@@ -185,7 +215,7 @@ function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogE
   return [...declared.keys.flatMap((wanted) => declaredKey(catalog, wanted)), ...gone]
 }
 
-/** The id follows from the key itself. One that somebody suspended or revoked stays so, declared again or not. */
+/** One that somebody suspended or revoked stays so, declared again or not. */
 function declaredKey(catalog: Catalog, wanted: DeclaredState['keys'][number]): readonly CatalogEvent[] {
   const known = catalog.keys.get(wanted.id)
   if (known === undefined) return issued('declared', { ...wanted, expiresAt: wanted.expiresAt ?? null })

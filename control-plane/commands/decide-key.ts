@@ -62,6 +62,21 @@ function change(key: ClientKey, command: Exclude<KeyCommand, { type: 'IssueKey' 
   }
 }
 
+type KeyText = Readonly<{ digest: string; was?: readonly KeyId[] | undefined }>
+
+/**
+ * The key that a text is of, or was of before it was rotated away; undefined: it is nobody's.
+ *
+ * The catalog knows no more than the text before; of earlier ones `was` tells.
+ */
+export function keyOfText({ keys }: Catalog, { digest, was = [] }: KeyText): ClientKey | undefined {
+  const all = [...keys.values()]
+  return (
+    all.find((key) => key.digest === digest) ??
+    all.find(({ id, previous }) => previous?.digest === digest || was.includes(id))
+  )
+}
+
 type NewKey = Readonly<{
   id: KeyId
   name: string

@@ -9,6 +9,7 @@ import { canonical } from '#contracts/canonical.ts'
 import { currentVersion, type CatalogEvent } from '#contracts/catalog/event.ts'
 import { chainLink, eventLeaf, commitRoot, metaLeaf, type CommitMeta } from '#contracts/commit/chain.ts'
 import { GUARD, TENANT, type WireCommit, type WireEvent } from '#contracts/commit/commit.ts'
+import { clientKeyStream, keyId, type KeyId } from '#contracts/ids.ts'
 import type { Database } from './schema.ts'
 
 export type Head = Readonly<{ commit: number; epoch: number; chain: string }>
@@ -58,6 +59,9 @@ export function prepareAppend(
   const header = { epoch: input.epoch, at: input.meta.at, tenant: TENANT, guard: GUARD }
   return { events, leaves, root: commitRoot(header, leaves) }
 }
+
+/** What streams of client keys begin with. */
+const NO_KEY = clientKeyStream(keyId(''))
 
 export class EventLog {
   readonly #database: Kysely<Database>
@@ -142,6 +146,24 @@ export class EventLog {
       // Written by us as canonical JSON and covered by leaf 0.
       meta: JSON.parse(row.meta) as CommitMeta,
     }))
+  }
+
+  /** Keys that a text was ever of, now or before it was rotated away, by its digest. */
+  async keysOf(digests: readonly string[]): Promise<ReadonlyMap<string, readonly KeyId[]>> {
+    if (digests.length === 0) return new Map()
+    const digest = sql<string>`body::json ->> 'digest'`
+    const rows = await this.#database
+      .selectFrom('cp_event')
+      .select(['stream', digest.as('digest')])
+      .where('type', 'in', ['ClientKeyIssued', 'ClientKeyRotated'])
+      .where(digest, 'in', [...digests])
+      .execute()
+    return new Map(
+      [...Map.groupBy(rows, (row) => row.digest)].map(([text, found]) => [
+        text,
+        [...new Set(found.map(({ stream }) => keyId(stream.slice(NO_KEY.length))))],
+      ]),
+    )
   }
 
   /** Vault texts; ids that are not there are left out. */

@@ -160,6 +160,43 @@ describe('applying is refused', () => {
   })
 })
 
+describe('a text that was rotated away', () => {
+  const fileOf = (...texts: readonly string[]) => ({
+    yaml: JSON.stringify({ keys: texts.map((key, at) => ({ name: `rotated-${at}`, key })) }),
+  })
+  const keyOf = async (name: string) => {
+    const key = (await api.keys.list()).keys.find((one) => one.name === name)
+    if (key === undefined) throw new Error(`no key ${name}`)
+    return key
+  }
+
+  test('is refused by its path, however long ago it was the key’s, and brought back by nothing', async () => {
+    const issued = await api.keys.issue({ name: 'rotated-by-api' })
+    const own = 'sk-of-the-file-0123456789abcdef'
+    await api.config.applyFile(fileOf(own))
+    const texts = [issued.key ?? '', own]
+    for (const name of ['rotated-by-api', 'rotated-by-api', 'rotated-0', 'rotated-0']) {
+      const { id, version } = await keyOf(name)
+      await api.keys.rotate({ id, expectedVersion: version })
+    }
+    const { commit } = plane.ports.ledger.catalog
+    for (const text of texts) {
+      const told = /keys\[1\]\.key: is a former text of key key_\w+ and was rotated away/
+      await expect(api.config.plan(fileOf('sk-nobodys-0123456789abcdef', text))).rejects.toThrow(told)
+      await expect(api.config.applyFile(fileOf('sk-nobodys-0123456789abcdef', text))).rejects.toThrow(told)
+    }
+    expect(plane.ports.ledger.catalog.commit).toBe(commit)
+  })
+
+  test('is refused though the key was revoked since, and the present one is the key', async () => {
+    const first = await api.keys.issue({ name: 'rotated-and-revoked' })
+    const rotated = await api.keys.rotate({ id: first.ids['key'] ?? '', expectedVersion: first.version })
+    expect((await api.config.plan(fileOf(rotated.key ?? ''))).events).toEqual([])
+    await api.keys.revoke({ id: first.ids['key'] ?? '', expectedVersion: rotated.version })
+    await expect(api.config.plan(fileOf(first.key ?? ''))).rejects.toThrow(/was rotated away/)
+  })
+})
+
 test('what a file does not name stays, unless the others are to be retired; keys always stay', async () => {
   const yaml = 'providers: { c: { baseUrl: "https://c.example/v1" } }'
   const entities = async (retireOthers: boolean) =>

@@ -29,7 +29,7 @@ export const config = router({
     .input(z.strictObject(fileInput))
     .mutation(async ({ ctx, input }) => {
       await answered(ctx.ledger.catchUp())
-      return planned(ctx, readDeclared(ctx, input).command)
+      return planned(ctx, (await readDeclared(ctx, input)).command)
     }),
 
   // tRPC keeps the word `apply` for itself; the command line calls it that.
@@ -39,7 +39,7 @@ export const config = router({
     })
     .input(z.strictObject(fileInput))
     .mutation(async ({ ctx, input }) => {
-      const wish = readDeclared(ctx, input)
+      const wish = await readDeclared(ctx, input)
       return carryOut(ctx, input, wish)
     }),
 

@@ -4,12 +4,12 @@
 import { z } from 'zod'
 import { Secret } from '#contracts/security/secret.ts'
 import { readConfigFile } from '../../bootstrap/file.ts'
-import { prepareDeclaration } from '../../bootstrap/prepare.ts'
+import { prepareDeclaration, withPastTexts } from '../../bootstrap/prepare.ts'
 import type { Command } from '../../commands/command.ts'
 import type { Issue } from '../../commands/rejection.ts'
 import type { SealedSecret } from '../../store/event-log.ts'
 import type { AdminContext } from '../context.ts'
-import { refused } from '../trpc.ts'
+import { answered, refused } from '../trpc.ts'
 
 /** A commit holds less. */
 const MOST_CHARACTERS = 500_000
@@ -41,13 +41,14 @@ type FileInput = Readonly<{
 }>
 
 /** Throws what of it cannot be read, by its path. */
-export function readDeclared(
+export async function readDeclared(
   ctx: AdminContext,
   { yaml, variables, retireOthers, expectedCommit }: FileInput,
-): Readonly<{ command: Command & { type: 'ApplyConfig' }; secrets: readonly SealedSecret[] }> {
+): Promise<Readonly<{ command: Command & { type: 'ApplyConfig' }; secrets: readonly SealedSecret[] }>> {
   const read = readConfigFile(yaml.reveal(), 'yaml', variablesOf(variables), false)
   if (!read.ok) throw refused({ kind: 'invalid', issues: read.error.map(asIssue) })
-  const { state, secrets } = prepareDeclaration(read.value, ctx.masterKey)
+  const { state: said, secrets } = prepareDeclaration(read.value, ctx.masterKey)
+  const state = await answered(withPastTexts(said, ctx.log))
   return {
     command: { type: 'ApplyConfig', state, retireOthers, expectedCommit: expectedCommit ?? null },
     secrets,

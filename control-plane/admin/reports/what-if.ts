@@ -137,7 +137,8 @@ async function changedBy(
   { yaml, variables, retireOthers, changes }: Asked,
 ): Promise<Catalog> {
   if (yaml !== undefined) {
-    const decided = sketch.take(readDeclared(ctx, { yaml, variables, retireOthers }).command)
+    const { command } = await readDeclared(ctx, { yaml, variables, retireOthers })
+    const decided = sketch.take(command)
     if (!decided.ok) throw refused(decided.error)
   }
   for (const [at, change] of changes.entries()) await make(ctx, sketch, change, `changes[${at}]`)
