@@ -3,36 +3,23 @@
  *
  * Pure.
  */
-import type { KeyTerms } from '#contracts/catalog/client-key.ts'
-import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
-import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
-import type { BudgetId, ProviderId } from '#contracts/ids.ts'
+import type { BudgetSubject } from '#contracts/catalog/money/budget.ts'
 import type { Secret } from '#contracts/security/secret.ts'
-import type { WantedModel } from '../commands/command.ts'
+import type { DeclaredState } from '../commands/command.ts'
 
 export type DeclaredCredential = Readonly<{ secret: Secret; label: string | null; weight: number }>
 
+type Part<Name extends keyof DeclaredState> = DeclaredState[Name][number]
+
+/** What of an entity is not said is absent; see `DeclaredState`. */
 export type Declaration = Readonly<{
-  providers: readonly Readonly<{
-    id: ProviderId
-    definition: ProviderDefinition
-    credentials: readonly DeclaredCredential[]
-  }>[]
-  models: readonly WantedModel[]
-  keys: readonly Readonly<{
-    name: string
-    token: Secret
-    terms: KeyTerms
-    /** Epoch milliseconds, null: never; absent: not said. */
-    expiresAt?: number | null
-  }>[]
-  budgets: readonly Readonly<{
-    id: BudgetId
+  providers: readonly (Omit<Part<'providers'>, 'credentials'> &
+    Readonly<{ credentials?: readonly DeclaredCredential[] | undefined }>)[]
+  models: DeclaredState['models']
+  keys: readonly (Pick<Part<'keys'>, 'name' | 'terms' | 'expiresAt'> & Readonly<{ token: Secret }>)[]
+  budgets: readonly (Omit<Part<'budgets'>, 'subject'> &
     /** `token`: a key that is declared beside it. */
-    subject: BudgetSubject | Readonly<{ token: Secret }>
-    period: BudgetPeriod
-    terms: BudgetTerms
-  }>[]
+    Readonly<{ subject: BudgetSubject | Readonly<{ token: Secret }> }>)[]
 }>
 
 /** Joins declarations; the first to name an entity has it. */

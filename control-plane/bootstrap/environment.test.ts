@@ -14,7 +14,7 @@ const problems = (env: Env): readonly string[] => {
 }
 const secrets = ({ providers }: Declaration): unknown =>
   providers.flatMap(({ credentials }) =>
-    credentials.map(({ secret, label, weight }) => [secret.reveal(), label, weight]),
+    (credentials ?? []).map(({ secret, label, weight }) => [secret.reveal(), label, weight]),
   )
 
 describe('an empty environment', () => {
@@ -129,7 +129,7 @@ describe('LLM_PROVIDERS', () => {
       LLM_PROVIDER_A_BASE_URL: 'https://a.example.com',
       LLM_PROVIDER_A_STATIC_MODELS: '["a,b","c"]',
     })
-    expect(providers[0]?.definition.models.static).toEqual(['a,b', 'c'])
+    expect(providers[0]?.definition.models?.static).toEqual(['a,b', 'c'])
   })
 
   test.each([

@@ -44,10 +44,10 @@ keys: [{ name: ci, key: "\${CLIENT}" }]
         name,
         kind,
         allowPrivate,
-        credentials.map(({ secret, label, weight }) => [secret.reveal(), label, weight]),
+        credentials?.map(({ secret, label, weight }) => [secret.reveal(), label, weight]),
       ]),
     ).toEqual([
-      ['openai', 'openai', 'openai', true, [['sk-1', null, 1]]],
+      ['openai', undefined, undefined, true, [['sk-1', null, 1]]],
       [
         'local',
         'Local',
@@ -87,24 +87,43 @@ budgets:
       { CLIENT: 'c'.repeat(20) },
     )
     expect(keys[0]?.expiresAt).toBe(Date.UTC(2026, 11, 31, 23))
-    const usual = { warnAt: 0.8, whenSpent: 429, onUnreachable: 'refuse', unpriced: 'allow' }
     const subjects = budgets.map(({ subject }) =>
       'token' in subject ? subject.token.reveal() : Object.values(subject)[0],
     )
     expect(subjects).toEqual(['c'.repeat(20), 'red', 'key_1'])
     expect(budgets.map(({ id, period, terms }) => [id, period, terms])).toEqual([
-      ['ci-day', 'day', { ...usual, amount: 20 }],
+      ['ci-day', 'day', { amount: 20 }],
       [
         'red',
         'month',
         { amount: 0.5, warnAt: 0.5, whenSpent: 402, onUnreachable: 'allow', unpriced: 'refuse' },
       ],
-      ['old', 'total', { ...usual, amount: 9 }],
+      ['old', 'total', { amount: 9 }],
     ])
     const problem = (text: string): string => problems(text).join('\n')
     expect(problem('keys: [{ name: a, key: 0123456789abcdef, expiresAt: soon }]')).toMatch(/keys.0.expiresAt/)
     expect(problem('budgets: { a: { tag: x, key: y, period: day, amount: 1 } }')).toMatch(/budgets.a/)
     expect(problem('budgets: { a: { tag: x, period: hour, amount: 1 } }')).toMatch(/budgets.a/)
+  })
+
+  test('says nothing of what it leaves out, and of what is null that it is as usual', () => {
+    const { providers, models, keys } = read(`
+providers: { a: { baseUrl: "https://a.example" } }
+models: { fast: { targets: [{ provider: a, model: m }] } }
+keys: [{ name: ci, key: 0123456789abcdef }]
+`)
+    expect(providers).toEqual([{ id: 'a', definition: { baseUrl: 'https://a.example', allowPrivate: true } }])
+    expect(Object.keys(models[0] ?? {}).toSorted()).toEqual(['name', 'targets'])
+    expect(keys[0]?.terms).toEqual({})
+    const said = read(`
+providers: { a: { baseUrl: "https://a.example", apiKeys: [], routing: { maxQps: null } } }
+models: { fast: { targets: [{ provider: a, model: m }], aliases: null, strategy: null, region: null, limits: null } }
+keys: [{ name: ci, key: 0123456789abcdef, scopes: null, limits: { concurrency: null }, tags: null, keepContext: null }]
+`)
+    expect(said.providers[0]).toMatchObject({ credentials: [], definition: { routing: { maxQps: null } } })
+    expect(said.models[0]).toMatchObject({ aliases: null, strategy: null, region: null, limits: null })
+    const terms = { scopes: null, limits: { concurrency: null }, tags: null, keepContext: null }
+    expect(said.keys[0]?.terms).toEqual(terms)
   })
 
   test('may be JSON', () => {
@@ -165,7 +184,7 @@ describe('the file that APIPROXY_CONFIG names', () => {
     const joined = await join('file.yaml', async () => file)
     expect(joined.ok && joined.value.providers.map(({ id, definition }) => [id, definition.name])).toEqual([
       ['a', 'Environment'],
-      ['b', 'b'],
+      ['b', undefined],
     ])
   })
 

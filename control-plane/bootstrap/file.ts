@@ -5,21 +5,28 @@
  */
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { ClientKeyExpiry, ContentLog, KeyOwner, KeyScopes, KeyTags } from '#contracts/catalog/client-key.ts'
-import { Limits } from '#contracts/catalog/limits.ts'
-import { LogicalModelDefinition, ModelNameText } from '#contracts/catalog/model.ts'
-import { ProviderDefinition, ProviderIdText } from '#contracts/catalog/provider.ts'
-import { BudgetIdText, BudgetPeriod, BudgetTerms, USUAL_TERMS } from '#contracts/catalog/money/budget.ts'
+import { ClientKeyExpiry, ContentLog, KeyOwner, KeyTags } from '#contracts/catalog/client-key.ts'
+import {
+  LogicalModelDefinition,
+  ModelNameText,
+  RegionName,
+  RoutingStrategy,
+} from '#contracts/catalog/model.ts'
+import { BaseUrl, ProviderIdText } from '#contracts/catalog/provider.ts'
+import { BudgetIdText, BudgetPeriod, BudgetTerms } from '#contracts/catalog/money/budget.ts'
 import { budgetId, modelName, providerId } from '#contracts/ids.ts'
 import type { Env } from '#contracts/process/env.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { Secret } from '#contracts/security/secret.ts'
-import type { Declaration } from './declaration.ts'
+import { LimitsPatch, ProviderPatch, ScopesPatch } from '../commands/declared/patch.ts'
+import type { Declaration, DeclaredCredential } from './declaration.ts'
 
 const SecretText = z.string().min(1)
 
-const FileProvider = ProviderDefinition.partial({ name: true, kind: true }).extend({
-  apiKey: SecretText.optional(),
+// No schema here has a default: what is not said must be known from what is.
+const FileProvider = ProviderPatch.extend({
+  baseUrl: BaseUrl,
+  apiKey: SecretText.nullable().optional(),
   apiKeys: z
     .array(
       z.union([
@@ -32,17 +39,26 @@ const FileProvider = ProviderDefinition.partial({ name: true, kind: true }).exte
       ]),
     )
     .max(50)
+    .nullable()
     .optional(),
+})
+
+const FileModel = z.strictObject({
+  targets: LogicalModelDefinition.shape.targets,
+  aliases: z.array(ModelNameText).max(100).nullable().optional(),
+  strategy: RoutingStrategy.nullable().optional(),
+  region: RegionName.nullable().optional(),
+  limits: LimitsPatch.nullable().optional(),
 })
 
 const terms = BudgetTerms.shape
 const fileBudget = {
   period: BudgetPeriod,
   amount: terms.amount,
-  warnAt: terms.warnAt.default(USUAL_TERMS.warnAt),
-  whenSpent: terms.whenSpent.default(USUAL_TERMS.whenSpent),
-  onUnreachable: terms.onUnreachable.default(USUAL_TERMS.onUnreachable),
-  unpriced: terms.unpriced.default(USUAL_TERMS.unpriced),
+  warnAt: terms.warnAt.nullable().optional(),
+  whenSpent: terms.whenSpent.nullable().optional(),
+  onUnreachable: terms.onUnreachable.nullable().optional(),
+  unpriced: terms.unpriced.nullable().optional(),
 }
 const BudgetOfKey = z.strictObject(fileBudget)
 /** Of a key in the file it stands with the key; `key` is the id of one that is there already. */
@@ -60,19 +76,19 @@ const FileExpiry = z
 const FileKey = z.strictObject({
   name: z.string().min(1).max(200),
   key: z.string().min(16),
-  scopes: KeyScopes.default({}),
-  limits: Limits.default({}),
-  owner: KeyOwner.nullable().default(null),
-  tags: KeyTags.default([]),
-  keepContext: z.boolean().default(true),
-  contentLog: ContentLog.nullable().default(null),
+  scopes: ScopesPatch.nullable().optional(),
+  limits: LimitsPatch.nullable().optional(),
+  owner: KeyOwner.nullable().optional(),
+  tags: KeyTags.nullable().optional(),
+  keepContext: z.boolean().nullable().optional(),
+  contentLog: ContentLog.nullable().optional(),
   expiresAt: FileExpiry.optional(),
   budgets: z.record(BudgetIdText, BudgetOfKey).default({}),
 })
 
 const ConfigFile = z.strictObject({
   providers: z.record(ProviderIdText, FileProvider).default({}),
-  models: z.record(ModelNameText, LogicalModelDefinition).default({}),
+  models: z.record(ModelNameText, FileModel).default({}),
   keys: z.array(FileKey).default([]),
   budgets: z.record(BudgetIdText, FileBudget).default({}),
 })
@@ -124,27 +140,16 @@ function fillIn(value: unknown, env: Env, missing: Set<string>): unknown {
 
 function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
   return {
-    providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, name, kind, ...rest }]) => ({
+    providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, ...definition }]) => ({
       id: providerId(id),
-      definition: {
-        ...rest,
-        name: name ?? id,
-        kind: kind ?? 'openai',
-        allowPrivate: isOperators || rest.allowPrivate,
-      },
-      credentials: [...(apiKey === undefined ? [] : [apiKey]), ...(apiKeys ?? [])].map((one) =>
-        typeof one === 'string'
-          ? { secret: new Secret(one), label: null, weight: 1 }
-          : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight },
-      ),
+      definition: isOperators ? { ...definition, allowPrivate: true } : definition,
+      ...saidCredentials(apiKey, apiKeys),
     })),
-    models: Object.entries(file.models).map(([name, { targets, aliases, strategy, region, limits }]) => ({
+    models: Object.entries(file.models).map(([name, { targets, aliases, ...said }]) => ({
+      ...said,
       name: modelName(name),
       targets: targets.map((target) => ({ ...target, provider: providerId(target.provider) })),
-      aliases: aliases.map(modelName),
-      strategy: strategy ?? null,
-      region: region ?? null,
-      limits: limits ?? null,
+      ...(aliases === undefined ? {} : { aliases: aliases?.map(modelName) ?? null }),
     })),
     keys: file.keys.map(asKey),
     budgets: [
@@ -158,14 +163,25 @@ function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
   }
 }
 
-function asKey({ name, key, expiresAt, ...said }: z.infer<typeof FileKey>): Declaration['keys'][number] {
-  const { scopes, limits, owner, tags, keepContext, contentLog } = said
-  return {
-    name,
-    token: new Secret(key),
-    terms: { scopes, limits, owner, tags, keepContext, contentLog },
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-  }
+type FileProvider = z.infer<typeof FileProvider>
+type FileCredential = NonNullable<FileProvider['apiKeys']>[number]
+
+function saidCredentials(
+  one: FileProvider['apiKey'],
+  many: FileProvider['apiKeys'],
+): Pick<Declaration['providers'][number], 'credentials'> {
+  if (one === undefined && many === undefined) return {}
+  return { credentials: [one ?? [], many ?? []].flat().map(asCredential) }
+}
+
+const asCredential = (one: FileCredential): DeclaredCredential =>
+  typeof one === 'string'
+    ? { secret: new Secret(one), label: null, weight: 1 }
+    : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight }
+
+function asKey(file: z.infer<typeof FileKey>): Declaration['keys'][number] {
+  const { budgets: _, name, key, expiresAt, ...said } = file
+  return { name, token: new Secret(key), terms: said, ...(expiresAt === undefined ? {} : { expiresAt }) }
 }
 
 type DeclaredBudget = Declaration['budgets'][number]

@@ -52,7 +52,7 @@ models:
       region: 'eu',
       targets: [{ timeouts: { firstTokenMs: 500 } }],
     })
-    expect(other).toMatchObject({ strategy: null, region: null })
+    expect(Object.keys(other ?? {}).toSorted()).toEqual(['name', 'targets'])
     expect(read.value.providers[0]?.definition).toMatchObject({
       dialects: ['openai-chat'],
       routing: { maxConcurrency: 3 },

@@ -37,7 +37,7 @@ export function prepareDeclaration(
   const providers = declaration.providers.map(({ id, definition, credentials }) => ({
     id,
     definition,
-    credentials: credentials.map(prepare),
+    credentials: credentials?.map(prepare),
   }))
   const digestOf = (token: Secret): string => clientKeyDigest(masterKey.pepper, token.reveal())
   const keys = declaration.keys.map(({ name, token, terms, ...more }) => {

@@ -1,142 +1,54 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
 import { canonical } from '#contracts/canonical.ts'
 import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
-import { termsOf, type ContentLog, type KeyTerms } from '#contracts/catalog/client-key.ts'
+import { termsOf } from '#contracts/catalog/client-key.ts'
 import type { BudgetSubject } from '#contracts/catalog/money/budget.ts'
-import { budgetId, keyId, modelName, providerId } from '#contracts/ids.ts'
-import { clientKeyDigest, deriveKeys } from '#contracts/security/master-key.ts'
-import { accepted, definition, next, target } from '#test/control-plane/given.ts'
-import type { Command, DeclaredState } from '../commands/command.ts'
+import { keyId } from '#contracts/ids.ts'
+import { anyConfig, anyVariant, catalogOf, KEYS, MASTER_KEY, tokenOf } from '#test/arbitraries/config.ts'
+import { accepted, next } from '#test/control-plane/given.ts'
+import type { ConfigCommand } from '../commands/command.ts'
 import { decide } from '../commands/decide.ts'
 import { readConfigFile } from './file.ts'
 import { prepareDeclaration } from './prepare.ts'
 import { writeConfigFile } from './write-file.ts'
 
-const masterKey = deriveKeys(Buffer.alloc(32, 7))
-const tokenOf = (id: string): string => `sk-token-of-${id}-0123456789`
-
-const KEYS = ['key_1', 'key_2', 'key_3', 'key_4']
-/** Two of one name: what a budget is of must not hang on it. */
-const name = fc.constantFrom('ci', 'ci', 'search')
-const tag = fc.constantFrom('red', 'blue')
-const limits = fc.constantFrom({}, { requestsPerMinute: 5 }, { tokensPerMinute: 9, concurrency: 2 })
-const terms: fc.Arbitrary<KeyTerms> = fc.record({
-  scopes: fc.constantFrom(
-    {},
-    { models: ['fast', 'a/*'] },
-    { providers: ['a'], endpoints: ['chat' as const] },
-  ),
-  limits,
-  owner: fc.constantFrom(null, 'null', '# team: "x"'),
-  tags: fc.subarray(['red', 'blue', '1']),
-  keepContext: fc.boolean(),
-  contentLog: fc.constantFrom<ContentLog | null>(null, { ttlSeconds: 60 }),
-})
-const expiresAt = fc.option(fc.integer({ min: 1, max: 4_102_444_800_000 }))
-const fate = fc.constantFrom('active', 'active', 'suspended', 'revoked')
-const keys = fc
-  .subarray(KEYS)
-  .chain((ids) =>
-    fc.tuple(...ids.map((id) => fc.record({ id: fc.constant(id), name, terms, expiresAt, fate }))),
-  )
-const budget = fc.record({
-  subject: fc.oneof(
-    fc.record({ tag }),
-    fc.constantFrom(...KEYS).map((key) => ({ key })),
-  ),
-  period: fc.constantFrom('day', 'week', 'month', 'total'),
-  terms: fc.record({
-    amount: fc.constantFrom(0.000001, 2.5, 5_000_000),
-    warnAt: fc.constantFrom(0.8, 0.5, 1),
-    whenSpent: fc.constantFrom(402, 429),
-    onUnreachable: fc.constantFrom('refuse', 'allow'),
-    unpriced: fc.constantFrom('refuse', 'allow'),
-  }),
-})
-const budgets = fc.dictionary(fc.constantFrom('team', 'null', '1', 'ci-day', 'on'), budget)
-
-type Wanted = Readonly<{
-  keys: readonly Readonly<{
-    id: string
-    name: string
-    terms: KeyTerms
-    expiresAt: number | null
-    fate: string
-  }>[]
-  budgets: Readonly<Record<string, Pick<DeclaredState['budgets'][number], 'subject' | 'period' | 'terms'>>>
-  limits: DeclaredState['models'][number]['limits']
-}>
-const wanted = fc.record({ keys, budgets, limits: fc.option(limits) }) as fc.Arbitrary<Wanted>
-
-/** Made through the API, one command after the other. */
-function made({ keys: issued, budgets: given, limits: ofModel }: Wanted): Catalog {
-  const commands: Command[] = [
-    { type: 'CreateGenesis', logId: 'log', keyCheck: masterKey.check },
-    { type: 'RegisterProvider', id: providerId('a'), definition: definition(), credentials: [] },
-    {
-      type: 'CreateModel',
-      name: modelName('fast'),
-      targets: [target('a')],
-      aliases: [],
-      strategy: null,
-      region: null,
-      limits: ofModel,
-    },
-    ...issued.map(({ id, name: called, terms: own, expiresAt: until }): Command => {
-      const digest = clientKeyDigest(masterKey.pepper, tokenOf(id))
-      return {
-        type: 'IssueKey',
-        id: keyId(id),
-        digest,
-        prefix: 'sk-token',
-        name: called,
-        terms: own,
-        expiresAt: until,
-      }
-    }),
-    ...Object.entries(given).flatMap(([id, one]): Command[] =>
-      'tag' in one.subject || issued.some((key) => 'key' in one.subject && key.id === one.subject.key)
-        ? [{ type: 'CreateBudget', id: budgetId(id), ...one }]
-        : [],
-    ),
-  ]
-  const catalog = commands.reduce((at, command) => next(at, accepted(decide(at, command))), EMPTY_CATALOG)
-  return issued.reduce((at, { id, fate: end }) => {
-    if (end === 'active') return at
-    const type = end === 'revoked' ? 'RevokeKey' : 'SuspendKey'
-    const expectedVersion = at.keys.get(keyId(id))?.version ?? 0
-    return next(at, accepted(decide(at, { type, id: keyId(id), expectedVersion })))
-  }, catalog)
-}
-
-/** What applying the exported file to a catalog wishes for. */
-function applying(exported: Catalog, retireOthers = false): Command {
+/** What applying the exported file, or another text in its place, to a catalog wishes for. */
+function applying(exported: Catalog, text?: string): ConfigCommand {
   const { yaml, variables } = writeConfigFile(exported)
   for (const id of KEYS) expect(yaml).not.toContain(tokenOf(id))
   const env = Object.fromEntries(
     variables.map((one) => [one.name, tokenOf(/client key (\w+),/.exec(one.stands)?.[1] ?? '')]),
   )
-  const read = readConfigFile(yaml, 'yaml', env, false)
-  if (!read.ok) throw new Error(`${read.error.join('\n')}\n${yaml}`)
-  const { state } = prepareDeclaration(read.value, masterKey)
-  return { type: 'ApplyConfig', state, retireOthers, expectedCommit: null }
+  const read = readConfigFile(text ?? yaml, 'yaml', env, false)
+  if (!read.ok) throw new Error(`${read.error.join('\n')}\n${text ?? yaml}`)
+  const { state } = prepareDeclaration(read.value, MASTER_KEY)
+  return { type: 'ApplyConfig', state, retireOthers: false, expectedCommit: null }
 }
 
+const after = (catalog: Catalog, command: ConfigCommand): Catalog =>
+  next(catalog, accepted(decide(catalog, command)))
+
+const liveKeys = ({ keys }: Catalog) => [...keys.values()].filter(({ state }) => state !== 'revoked')
+
 /** Live keys by their digests: an empty control plane gives them other ids. */
-function meaning({ keys: all, models, budgets: given }: Catalog): unknown {
-  const live = new Map(
-    [...all.values()].filter(({ state }) => state !== 'revoked').map((one) => [one.id, one]),
-  )
+function meaning(catalog: Catalog) {
+  const live = liveKeys(catalog)
   const whose = (subject: BudgetSubject): string | undefined =>
-    'tag' in subject ? `tag ${subject.tag}` : live.get(keyId(subject.key))?.digest
+    'tag' in subject ? `tag ${subject.tag}` : live.find(({ id }) => id === keyId(subject.key))?.digest
   return {
-    keys: [...live.values()]
-      .map((key) => canonical([key.digest, key.name, key.expiresAt, termsOf(key), key.origin]))
-      .toSorted(),
-    models: [...models.values()].map((one) => [one.name, one.limits ?? {}]),
+    providers: [...catalog.providers.values()].map(({ id, origin, definition }) => {
+      const { dialects = [], capabilities = [], prices = [] } = definition
+      return canonical([id, origin, { ...definition, dialects, capabilities, prices }])
+    }),
+    models: [...catalog.models.values()].map((one) => {
+      const { name, origin, targets, aliases, strategy = 'balanced', region = null, limits = {} } = one
+      return canonical([name, origin, targets, aliases.toSorted(), strategy, region, limits])
+    }),
+    keys: live.map((key) => canonical([key.digest, key.expiresAt, termsOf(key), key.origin])).toSorted(),
     // Nobody can spend of a key that is gone, and no file can name it.
-    budgets: [...given.values()]
+    budgets: [...catalog.budgets.values()]
       .flatMap(({ id, origin, subject, period, terms: own }) =>
         whose(subject) === undefined ? [] : [canonical([id, origin, whose(subject) ?? '', period, own])],
       )
@@ -144,45 +56,114 @@ function meaning({ keys: all, models, budgets: given }: Catalog): unknown {
   }
 }
 
+const RUNS = { numRuns: 30 }
+
 describe('an exported file', () => {
-  test('makes the same keys, limits and budgets on a control plane that has nothing', () => {
+  test('makes the same of everything on a control plane that has nothing', () => {
     const empty = next(
       EMPTY_CATALOG,
-      accepted(decide(EMPTY_CATALOG, { type: 'CreateGenesis', logId: 'other', keyCheck: masterKey.check })),
+      accepted(decide(EMPTY_CATALOG, { type: 'CreateGenesis', logId: 'other', keyCheck: MASTER_KEY.check })),
     )
     fc.assert(
-      fc.property(wanted, (one) => {
-        const catalog = made(one)
+      fc.property(anyConfig, (one) => {
+        const catalog = catalogOf(one)
         const command = applying(catalog)
-        const there = next(empty, accepted(decide(empty, command)))
+        const there = after(empty, command)
         expect(meaning(there)).toEqual(meaning(catalog))
+        expect(liveKeys(there).map(({ name }) => name)).toEqual(liveKeys(catalog).map(({ name }) => name))
         expect(accepted(decide(there, command))).toEqual([])
       }),
-      { numRuns: 30 },
+      RUNS,
+    )
+  })
+
+  test('makes the same of everything on one whose entities differ in all that can be said of them', () => {
+    fc.assert(
+      fc.property(anyVariant, anyVariant, (one, other) => {
+        const catalog = catalogOf(one)
+        expect(meaning(after(catalogOf(other), applying(catalog)))).toEqual(meaning(catalog))
+      }),
+      RUNS,
     )
   })
 
   test('changes nothing where it came from, though all else is to be retired', () => {
     fc.assert(
-      fc.property(wanted, (one) => {
-        const catalog = made(one)
-        expect(accepted(decide(catalog, applying(catalog, true)))).toEqual([])
+      fc.property(anyConfig, (one) => {
+        const catalog = catalogOf(one)
+        expect(accepted(decide(catalog, { ...applying(catalog), retireOthers: true }))).toEqual([])
       }),
-      { numRuns: 30 },
+      RUNS,
     )
   })
 
-  test('sets back whatever was changed of what it names', () => {
+  test('sets back whatever was changed of what it names, and retires what came to be, but for keys', () => {
+    let changed = 0
     fc.assert(
-      fc.property(wanted, wanted, (one, other) => {
-        const before = made(one)
-        const [from, to] = [applying(before), applying(made(other))]
-        const there = next(before, accepted(decide(before, to)))
-        const back = next(there, accepted(decide(there, { ...from, retireOthers: true } as Command)))
-        const [was, is] = [meaning(before), meaning(back)] as { budgets: unknown; models: unknown }[]
-        expect([is?.budgets, is?.models]).toEqual([was?.budgets, was?.models])
+      fc.property(anyConfig, anyConfig, (one, other) => {
+        const before = catalogOf(one)
+        const from = applying(before)
+        const there = after(before, applying(catalogOf(other)))
+        const back = after(there, { ...from, retireOthers: true })
+        const [was, between, is] = [meaning(before), meaning(there), meaning(back)]
+        expect({ ...is, keys: is.keys.filter((key) => was.keys.includes(key)) }).toEqual(was)
+        expect(is.keys).toHaveLength(between.keys.length)
+        if (was.keys.some((key) => !between.keys.includes(key))) changed += 1
       }),
-      { numRuns: 30 },
+      RUNS,
     )
+    expect(changed).toBeGreaterThan(5)
   })
+})
+
+type Path = readonly string[]
+
+/** Whatever can be left out of a file that can still be read, with what is in it. */
+function membersOf(value: unknown, path: Path = []): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return []
+  // Lists are said as a whole, but for that of keys.
+  if (Array.isArray(value) && path.length > 1) return []
+  return Object.entries(value).flatMap(([name, member]) => {
+    const own = [...path, name]
+    return [...(NEEDED.test(own.join('.')) ? [] : [own]), ...membersOf(member, own)]
+  })
+}
+
+/** Sections, entities, what tells which one they are, and what each needs. */
+const NEEDED =
+  /^(\w+|\w+\.[\w-]+|keys\.\d\.(name|key|budgets|budgets\.[\w-]+)|.*\.(baseUrl|targets|amount|period|tag|ttlSeconds))$/
+
+const at = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>((inner, name) => Reflect.get(Object(inner), name), value)
+
+/** @param change of the object that the last name is of. */
+function changedAt(text: string, path: Path, change: (owner: object, name: string) => void): unknown {
+  const document: unknown = parse(text)
+  change(Object(at(document, path.slice(0, -1))), path.at(-1) ?? '')
+  return document
+}
+
+test('a file from which something was left out leaves just that as it is, and sets the rest', () => {
+  const seen = new Set<string>()
+  fc.assert(
+    fc.property(anyVariant, anyVariant, fc.nat(), (one, other, choice) => {
+      const [wanted, there] = [catalogOf(one), catalogOf(other)]
+      const [text, present] = [writeConfigFile(wanted).yaml, writeConfigFile(there).yaml]
+      const members = membersOf(parse(text))
+      const path = members[choice % members.length] ?? []
+      seen.add(path.join('.'))
+      const less = changedAt(text, path, (owner, name) => void Reflect.deleteProperty(owner, name))
+      const expected = changedAt(text, path, (owner, name) =>
+        Reflect.set(owner, name, at(parse(present), path)),
+      )
+      const is = after(there, applying(wanted, stringify(less)))
+      expect(parse(writeConfigFile(is).yaml), path.join('.')).toEqual(expected)
+    }),
+    { numRuns: 150 },
+  )
+  for (const member of ['keys.0.scopes', 'keys.0.limits.concurrency', 'providers.a.routing.maxQps'])
+    expect(
+      membersOf(parse(writeConfigFile(catalogOf(fc.sample(anyVariant, 1)[0]!)).yaml)).map(String),
+    ).toContain(member.replaceAll('.', ','))
+  expect(seen.size).toBeGreaterThan(30)
 })

@@ -4,12 +4,19 @@
  * Pure.
  */
 import { stringify } from 'yaml'
-import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
-import { PLAIN_TERMS, termsOf, type ClientKey } from '#contracts/catalog/client-key.ts'
-import { USUAL_TERMS, type Budget } from '#contracts/catalog/money/budget.ts'
+import { KeyScopes, termsOf, type ClientKey } from '#contracts/catalog/client-key.ts'
+import { Limits } from '#contracts/catalog/limits.ts'
+import type { Budget } from '#contracts/catalog/money/budget.ts'
 import type { LogicalModel } from '#contracts/catalog/model.ts'
-import { ProviderDefinition, type Provider } from '#contracts/catalog/provider.ts'
+import {
+  ProviderDefinition,
+  ProviderModels,
+  ProviderProbe,
+  ProviderRouting,
+  ProviderTimeouts,
+  type Provider,
+} from '#contracts/catalog/provider.ts'
 
 export type WrittenFile = Readonly<{
   yaml: string
@@ -47,23 +54,20 @@ export function writeConfigFile({ providers, models, keys, budgets }: Catalog): 
 type Variable = (words: string, stands: string) => string
 
 function writeProvider({ id, definition, credentials }: Provider, variable: Variable): object {
-  const { name, kind, baseUrl, ...parts } = definition
-  const defaults = new Map(Object.entries(ProviderDefinition.parse({ name, kind, baseUrl })))
-  // Defaults are left out, so that a reader sees what somebody decided.
-  const decided = Object.entries(parts).filter(
-    ([part, value]) => canonical(value ?? null) !== canonical(defaults.get(part) ?? null),
-  )
+  const { routing, timeouts, probe, models, ...members } = definition
+  const { dialects = [], capabilities = [], prices = [] } = members
   const apiKeys = credentials.map(({ fingerprint, label, weight }) => ({
     key: variable(`${id} api key`, `credential of provider ${id}, fingerprint ${fingerprint}`),
     weight,
     ...(label === undefined ? {} : { label }),
   }))
   return {
-    ...(name === id ? {} : { name }),
-    kind,
-    baseUrl,
-    ...(apiKeys.length === 0 ? {} : { apiKeys }),
-    ...Object.fromEntries(decided),
+    ...written(ProviderDefinition, { ...members, dialects, capabilities, prices }),
+    routing: written(ProviderRouting, routing),
+    timeouts: written(ProviderTimeouts, timeouts),
+    probe: written(ProviderProbe, probe),
+    models: written(ProviderModels, models),
+    apiKeys,
   }
 }
 
@@ -76,24 +80,24 @@ function writeModel({ targets, aliases, strategy, region, limits }: LogicalModel
       ...(tier === 0 ? {} : { tier }),
       ...(timeouts === undefined ? {} : { timeouts }),
     })),
-    ...(aliases.length === 0 ? {} : { aliases }),
-    ...(strategy === undefined ? {} : { strategy }),
-    ...(region === undefined || region === null ? {} : { region }),
-    ...(limits === undefined || Object.keys(limits).length === 0 ? {} : { limits }),
+    // They are a set: the same ones make the same file.
+    aliases: aliases.toSorted(),
+    strategy: strategy ?? 'balanced',
+    region: region ?? null,
+    limits: written(Limits, limits ?? {}),
   }
 }
 
 function writeKey(key: ClientKey, budgets: Readonly<Record<string, object>>, variable: Variable): object {
   const { id, name, prefix, expiresAt } = key
-  const usual = new Map(Object.entries(PLAIN_TERMS))
-  const decided = Object.entries(termsOf(key)).filter(
-    ([term, value]) => canonical(value) !== canonical(usual.get(term) ?? null),
-  )
+  const { scopes, limits, ...terms } = termsOf(key)
   return {
     name,
     key: variable(`key ${name}`, `client key ${id}, ${prefix}…`),
-    ...(expiresAt === null ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
-    ...Object.fromEntries(decided),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    scopes: written(KeyScopes, scopes),
+    limits: written(Limits, limits),
+    ...terms,
     ...(Object.keys(budgets).length === 0 ? {} : { budgets }),
   }
 }
@@ -105,9 +109,12 @@ const budgetsOf = ({ id: key }: ClientKey, budgets: Iterable<Budget>): Readonly<
     ),
   )
 
-function writeBudget({ period, terms }: Pick<Budget, 'period' | 'terms'>): object {
-  const { amount, ...others } = terms
-  const usual = new Map<string, unknown>(Object.entries(USUAL_TERMS))
-  const decided = Object.entries(others).filter(([term, value]) => value !== usual.get(term))
-  return { period, amount, ...Object.fromEntries(decided) }
+const writeBudget = ({ period, terms }: Pick<Budget, 'period' | 'terms'>): object => ({ period, ...terms })
+
+type Members = Readonly<{ shape: Readonly<Record<string, unknown>> }>
+
+/** What is not written would stay as it is where the file is applied: of what is not set, null says so. */
+const written = ({ shape }: Members, part: object): object => {
+  const set = new Map<string, unknown>(Object.entries(part))
+  return Object.fromEntries(Object.keys(shape).map((name) => [name, set.get(name) ?? null]))
 }

@@ -4,7 +4,7 @@
  * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
  */
 import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
-import type { KeyTerms } from '#contracts/catalog/client-key.ts'
+import type { ContentLog, KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
 import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
@@ -22,6 +22,7 @@ import {
   type SecretId,
   type StreamId,
 } from '#contracts/ids.ts'
+import type { LimitsPatch, ProviderPatch, ScopesPatch } from './declared/patch.ts'
 import type { Content } from './restore.ts'
 
 /** The version of the entity the caller has seen: a change on top of another is refused. */
@@ -102,14 +103,36 @@ export type BudgetCommand =
   | (Expecting & Readonly<{ type: 'SetBudgetTerms'; id: BudgetId; terms: Partial<BudgetTerms> }>)
   | (Expecting & Readonly<{ type: 'RemoveBudget'; id: BudgetId }>)
 
-/** What the environment and the file say should be; see `bootstrap/`. */
+/** Null: as is usual; absent: it is not said. */
+type Said<Value> = Value | null | undefined
+
+type SaidTerms = Readonly<{
+  scopes?: Said<ScopesPatch>
+  limits?: Said<LimitsPatch>
+  owner?: Said<string>
+  tags?: Said<readonly string[]>
+  keepContext?: Said<boolean>
+  contentLog?: Said<ContentLog>
+}>
+
+/**
+ * What the environment and the file say should be; see `bootstrap/`. What of an entity they do not say is what
+ * there is or what is usual, as the command has it: see `declared/unsaid.ts`.
+ */
 export type DeclaredState = Readonly<{
   providers: readonly Readonly<{
     id: ProviderId
-    definition: ProviderDefinition
-    credentials: readonly NewCredential[]
+    definition: ProviderPatch & Readonly<{ baseUrl: string }>
+    credentials?: readonly NewCredential[] | undefined
   }>[]
-  models: readonly WantedModel[]
+  models: readonly Readonly<{
+    name: ModelName
+    targets: readonly RouteTarget[]
+    aliases?: Said<readonly ModelName[]>
+    strategy?: Said<RoutingStrategy>
+    region?: Said<string>
+    limits?: Said<LimitsPatch>
+  }>[]
   keys: readonly Readonly<{
     id: KeyId
     name: string
@@ -117,15 +140,15 @@ export type DeclaredState = Readonly<{
     prefix: string
     /** Keys that its text was ever of, as the log has it; absent: none. */
     was?: readonly KeyId[] | undefined
-    terms: KeyTerms
+    terms: SaidTerms
     /** Epoch milliseconds, null: never; absent: it is not said, and stays. */
-    expiresAt?: number | null | undefined
+    expiresAt?: Said<number>
   }>[]
   budgets: readonly Readonly<{
     id: BudgetId
     subject: BudgetSubject
     period: BudgetPeriod
-    terms: BudgetTerms
+    terms: Pick<BudgetTerms, 'amount'> & { readonly [Term in keyof BudgetTerms]?: Said<BudgetTerms[Term]> }
   }>[]
 }>
 

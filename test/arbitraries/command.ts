@@ -92,25 +92,37 @@ const wish = (type: string, more: Readonly<Record<string, fc.Arbitrary<unknown>>
   fc.record({ type: fc.constant(type), ...more }).map((one) => one as unknown as Wish)
 
 const declaration = fc.record({
-  providers: fc.uniqueArray(fc.record({ id: provider, definition, credentials }), {
-    maxLength: 2,
-    selector: ({ id }) => id,
-  }),
-  models: fc.uniqueArray(fc.record(wanted), {
+  providers: fc.uniqueArray(
+    fc.record({ id: provider, definition, credentials }, { requiredKeys: ['id', 'definition'] }),
+    { maxLength: 2, selector: ({ id }) => id },
+  ),
+  models: fc.uniqueArray(fc.record(wanted, { requiredKeys: ['name', 'targets'] }), {
     maxLength: 2,
     selector: ({ name }) => name,
   }),
   keys: fc.uniqueArray(
     fc.record(
-      { id: key, name: fc.constant('declared'), digest, prefix, terms, expiresAt: fc.constantFrom(null, 9) },
+      {
+        id: key,
+        name: fc.constant('declared'),
+        digest,
+        prefix,
+        terms: fc.record(termShape, { requiredKeys: [] }),
+        expiresAt: fc.constantFrom(null, 9),
+      },
       { requiredKeys: ['id', 'name', 'digest', 'prefix', 'terms'] },
     ),
     { maxLength: 2, selector: ({ id }) => id },
   ),
-  budgets: fc.uniqueArray(fc.record({ id: budget, subject, period, terms: budgetTerms }), {
-    maxLength: 2,
-    selector: ({ id }) => id,
-  }),
+  budgets: fc.uniqueArray(
+    fc.record({
+      id: budget,
+      subject,
+      period,
+      terms: fc.record(budgetTermShape, { requiredKeys: ['amount'] }),
+    }),
+    { maxLength: 2, selector: ({ id }) => id },
+  ),
 })
 
 /** Type → command without its version. A missing type does not compile. */
@@ -222,7 +234,7 @@ function withKnown(command: Command, catalog: Catalog, which: number): Command {
     case 'ApplyDeclaration': {
       const providers = command.state.providers.map((one) => ({
         ...one,
-        credentials: one.credentials.map(fresh),
+        credentials: one.credentials?.map(fresh),
       }))
       return { ...command, state: { ...command.state, providers } }
     }

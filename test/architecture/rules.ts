@@ -159,7 +159,7 @@ export const PURE = [
   'control-plane/console/page/parts/{chart,first-request,limits,usage}.ts',
   'control-plane/what-if/{evidence,knowledge,limits,past-request,replay,tally,ways,what-if}.ts',
   'control-plane/explain/{candidates,recompute,resolve-name,shift}.ts',
-  'control-plane/commands/{command,decide,decide-*,decided,restore,money/*}.ts',
+  'control-plane/commands/{command,decide,decide-*,decided,restore,declared/*,money/*}.ts',
   'prober/judgement/{capacity,damp,estimate,memory,peers,score,window}.ts',
   'prober/probe/plan.ts',
 ]

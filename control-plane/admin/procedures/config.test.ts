@@ -52,10 +52,8 @@ test('what was exported is what applies: nothing changes, with its secrets or wi
   expect(variables.map(({ name }) => name)).toEqual(['A_API_KEY', 'KEY_CI'])
   const given = 'A_API_KEY=sk-plan-secret\nKEY_CI=sk-client-0123456789abcdef'
   expect((await api.config.plan({ yaml, variables: given, retireOthers: true })).events).toEqual([])
-  const bare = yaml
-    .split('\n')
-    .filter((line) => !/apiKeys|- key: |weight: 1$|KEY_CI|- name: ci|^keys/.test(line))
-    .join('\n')
+  const bare = yaml.replace(/^ {4}apiKeys:\n( {6}.*\n)*/m, '').replace(/^keys:\n( .*\n)*/m, '')
+  expect(bare).not.toContain('KEY')
   const kept = await api.config.plan({ yaml: bare, retireOthers: true })
   expect(kept.events.filter((type) => type.startsWith('Credential'))).toEqual([])
 })
@@ -107,6 +105,71 @@ test('budgets of keys and tags are planned, applied, exported and retired like e
   ])
   await api.config.applyFile({ ...file, yaml: keys.replace(/, tags.*/, ' }]'), retireOthers: false })
   for (const { id, version } of budgets) await api.budgets.remove({ id, expectedVersion: version })
+})
+
+test('what a file does not say of a key, a model, a provider or a budget stays; null and empty lists lift it', async () => {
+  const text = 'sk-said-0123456789abcdef'
+  const fileOf = (members: Readonly<Record<'provider' | 'model' | 'key' | 'budget', object>>) => ({
+    yaml: JSON.stringify({
+      providers: { said: { baseUrl: 'https://said.example/v1', ...members.provider } },
+      models: { said: { targets: [{ provider: 'said', model: 'm' }], ...members.model } },
+      keys: [{ name: 'said', key: text, ...members.key }],
+      budgets: { said: { tag: 'said', period: 'day', amount: 5, ...members.budget } },
+    }),
+  })
+  const none = { provider: {}, model: {}, key: {}, budget: {} }
+  await api.config.applyFile(
+    fileOf({
+      provider: { apiKeys: ['sk-of-said'], routing: { maxQps: 5, region: 'eu' }, dialects: ['openai-chat'] },
+      model: { aliases: ['also-said'], strategy: 'cost', region: 'eu', limits: { concurrency: 2 } },
+      key: {
+        scopes: { models: ['said'], endpoints: ['chat'] },
+        limits: { requestsPerMinute: 5, concurrency: 2 },
+        owner: 'team',
+        tags: ['said'],
+        keepContext: false,
+        contentLog: { ttlSeconds: 60 },
+      },
+      budget: { warnAt: 0.5, whenSpent: 402 },
+    }),
+  )
+  const { commit } = plane.ports.ledger.catalog
+  expect((await api.config.plan(fileOf(none))).events).toEqual([])
+  expect((await api.config.plan(fileOf({ ...none, key: { limits: { concurrency: 3 } } }))).entities).toEqual([
+    expect.objectContaining({ words: ['requests at once: 2 → 3'] }),
+  ])
+  const lifted = await api.config.plan(
+    fileOf({
+      provider: { apiKeys: [], routing: { maxQps: null }, dialects: null },
+      model: { aliases: [], strategy: null, region: null, limits: null },
+      key: {
+        scopes: null,
+        limits: { concurrency: null },
+        owner: null,
+        tags: [],
+        keepContext: null,
+        contentLog: null,
+      },
+      budget: { warnAt: null, whenSpent: null },
+    }),
+  )
+  expect(lifted.events.toSorted()).toEqual([
+    'BudgetTermsSet',
+    'ClientKeyContentLogSet',
+    'ClientKeyContextSet',
+    'ClientKeyLimitsSet',
+    'ClientKeyOwnerSet',
+    'ClientKeyScopesSet',
+    'CredentialRevoked',
+    'LogicalModelAliasRemoved',
+    'LogicalModelLimitsSet',
+    'ProviderDialectsSet',
+    'ProviderRoutingSet',
+    'RegionPreferenceSet',
+    'RoutingStrategySet',
+  ])
+  expect(plane.ports.ledger.catalog.commit).toBe(commit)
+  await api.audit.revert({ commit })
 })
 
 describe('applying is refused', () => {

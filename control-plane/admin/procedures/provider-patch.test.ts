@@ -2,7 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { ProviderDefinition } from '#contracts/catalog/provider.ts'
-import { patched, ProviderPatch } from './provider-patch.ts'
+import { ProviderPatch } from '../../commands/declared/patch.ts'
+import { patched } from './provider-patch.ts'
 
 const PRESENT = ProviderDefinition.parse({
   name: 'A',

@@ -1,69 +1,13 @@
 /**
- * A change to parts of a provider's definition: what is not named stays, null takes an optional member away.
+ * A change to parts of a provider's definition.
  *
- * Pure. The schema has no defaults, unlike the definition's own: a default would overwrite what is there.
+ * Pure.
  */
-import { z } from 'zod'
-import { CapabilityRules } from '#contracts/catalog/capability.ts'
-import { UpstreamPrices } from '#contracts/catalog/price.ts'
-import {
-  BaseUrl,
-  ProviderDefinition,
-  ProviderDialects,
-  ProviderKind,
-  ProviderModels,
-  ProviderProbe,
-  ProviderRouting,
-  ProviderTimeouts,
-} from '#contracts/catalog/provider.ts'
+import { ProviderDefinition } from '#contracts/catalog/provider.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { merged, type ProviderPatch } from '../../commands/declared/patch.ts'
 import type { Issue } from '../../commands/rejection.ts'
 import { issuesOf } from '../issues.ts'
-
-const routing = ProviderRouting.shape
-const timeouts = ProviderTimeouts.shape
-const probe = ProviderProbe.shape
-const models = ProviderModels.shape
-
-export const ProviderPatch = z.strictObject({
-  name: ProviderDefinition.shape.name.optional(),
-  kind: ProviderKind.optional(),
-  baseUrl: BaseUrl.optional(),
-  dialects: ProviderDialects.nullable().optional(),
-  capabilities: CapabilityRules.nullable().optional(),
-  prices: UpstreamPrices.nullable().optional(),
-  allowPrivate: ProviderDefinition.shape.allowPrivate.unwrap().optional(),
-  routing: z
-    .strictObject({
-      weight: routing.weight.unwrap().optional(),
-      region: routing.region.unwrap().nullable().optional(),
-      retryableStatusCodes: routing.retryableStatusCodes.unwrap().nullable().optional(),
-      maxQps: routing.maxQps.unwrap().nullable().optional(),
-      maxConcurrency: routing.maxConcurrency.unwrap().nullable().optional(),
-      costInput: routing.costInput.unwrap().nullable().optional(),
-      costOutput: routing.costOutput.unwrap().nullable().optional(),
-    })
-    .optional(),
-  timeouts: z
-    .strictObject({
-      connectMs: timeouts.connectMs.unwrap().optional(),
-      answerMs: timeouts.answerMs.unwrap().optional(),
-      firstTokenMs: timeouts.firstTokenMs.unwrap().optional(),
-      idleMs: timeouts.idleMs.unwrap().optional(),
-    })
-    .optional(),
-  probe: z
-    .strictObject({
-      enabled: probe.enabled.unwrap().optional(),
-      intervalMs: probe.intervalMs.unwrap().optional(),
-      model: probe.model.unwrap().nullable().optional(),
-    })
-    .optional(),
-  models: z
-    .strictObject({ path: models.path.unwrap().optional(), static: models.static.unwrap().optional() })
-    .optional(),
-})
-export type ProviderPatch = Readonly<z.infer<typeof ProviderPatch>>
 
 /** @returns the whole definition after the patch, or each problem with its path in the input. */
 export function patched(
@@ -73,17 +17,3 @@ export function patched(
   const parsed = ProviderDefinition.safeParse(merged(present, patch))
   return parsed.success ? ok(parsed.data) : err(issuesOf(parsed.error, 'definition'))
 }
-
-function merged(present: object, patch: object): object {
-  const result = new Map<string, unknown>(Object.entries(present))
-  for (const [name, value] of Object.entries(patch)) {
-    const before = result.get(name)
-    if (value === undefined) continue
-    if (value === null) result.delete(name)
-    else result.set(name, isPart(value) && isPart(before) ? merged(before, value) : value)
-  }
-  return Object.fromEntries(result)
-}
-
-const isPart = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -6,6 +6,7 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { ProviderDefinition, ProviderIdText, type Provider } from '#contracts/catalog/provider.ts'
 import { providerId, type ProviderId } from '#contracts/ids.ts'
 import { ok } from '#contracts/result.ts'
+import { ProviderPatch } from '../../commands/declared/patch.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
 import {
@@ -27,7 +28,7 @@ import {
   viewCredential,
   type CredentialView,
 } from './credentials.ts'
-import { patched, ProviderPatch } from './provider-patch.ts'
+import { patched } from './provider-patch.ts'
 
 export type ProviderView = Omit<Provider, 'credentials'> &
   Readonly<{ credentials: readonly CredentialView[] }>

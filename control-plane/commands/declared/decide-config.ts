@@ -1,8 +1,8 @@
 /**
  * Makes what the API made what a file says, in one commit.
  *
- * Pure. The same rules as for a declaration, about other entities: what the file names is made so; what it
- * does not name stays, unless everything else is to be retired. Keys are never taken away: revoking one is
+ * Pure. The same rules as for a declaration, about other entities, and what the file does not say of one stays
+ * as it is. What it does not name stays, unless everything else is to be retired. Keys are never taken away: revoking one is
  * final, and leaving it out of a file is not a decision to do that.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
@@ -19,11 +19,12 @@ import {
 } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
 import { isPrivateHost } from '#contracts/security/egress.ts'
-import type { ConfigCommand, DeclaredState } from './command.ts'
-import type { Decision } from './decide.ts'
+import type { ConfigCommand, DeclaredState } from '../command.ts'
+import type { Decision } from '../decide.ts'
 import { decideDeclaration, withKnownKeys } from './decide-declaration.ts'
-import { keyOfText } from './decide-key.ts'
-import type { Issue } from './rejection.ts'
+import { keyOfText } from '../decide-key.ts'
+import type { Issue } from '../rejection.ts'
+import { wholeState, type WholeState } from './unsaid.ts'
 
 export function decideConfig(
   catalog: Catalog,
@@ -39,7 +40,7 @@ export function decideConfig(
   }
   const rotated = rotatedAway(catalog, state)
   if (rotated.length > 0) return err({ kind: 'invalid', issues: rotated })
-  const wanted = keepingCredentials(catalog, withKnownKeys(catalog, state))
+  const wanted = wholeState(catalog, withKnownKeys(catalog, state))
   const decision = decideDeclaration(asManaged(catalog, wanted, retireOthers), wanted)
   if (!decision.ok) return decision
   const issues = [...privateAddresses(wanted), ...foreign(catalog, decision.value)]
@@ -91,16 +92,6 @@ const mapValues = <Key, Value>(
   change: (value: Value) => Value,
 ): ReadonlyMap<Key, Value> => new Map([...map].map(([key, value]) => [key, change(value)]))
 
-/** A provider for which the file names no credential keeps those it has: files are kept without secrets. */
-function keepingCredentials(catalog: Catalog, state: DeclaredState): DeclaredState {
-  const providers = state.providers.map((one) => {
-    if (one.credentials.length > 0) return one
-    const known = catalog.providers.get(one.id)?.credentials ?? []
-    return { ...one, credentials: known.map(({ label, ...rest }) => ({ ...rest, label: label ?? null })) }
-  })
-  return { ...state, providers }
-}
-
 /** Whoever rotated a key wanted its former text to open nothing any more. */
 const rotatedAway = (catalog: Catalog, { keys }: DeclaredState): Issue[] =>
   keys.flatMap((wanted, at): Issue[] => {
@@ -110,7 +101,7 @@ const rotatedAway = (catalog: Catalog, { keys }: DeclaredState): Issue[] =>
     return [{ path: `keys[${at}].key`, message }]
   })
 
-const privateAddresses = ({ providers }: DeclaredState): Issue[] =>
+const privateAddresses = ({ providers }: WholeState): Issue[] =>
   providers.flatMap(({ id, definition: { baseUrl, allowPrivate } }): Issue[] =>
     allowPrivate || !isPrivateHost(new URL(baseUrl).hostname)
       ? []

@@ -1,7 +1,8 @@
 /**
  * Makes the declared part of the catalog what the environment and the file declare, in one commit.
  *
- * Pure. Only entities that were declared are changed or retired; what the API made is never touched, not
+ * Pure. The declaration is the whole truth about what it names: what it does not say is as usual. Only
+ * entities that were declared are changed or retired; what the API made is never touched, not
  * even when a declaration uses its name. Enabling, disabling and draining are not declared, so they stay.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
@@ -17,9 +18,9 @@ import {
   type ModelName,
 } from '#contracts/ids.ts'
 import { err, ok } from '#contracts/result.ts'
-import type { DeclaredState, WantedModel } from './command.ts'
-import type { Decision } from './decide.ts'
-import { issued, keyOfText, termsChanged } from './decide-key.ts'
+import type { DeclaredState, WantedModel } from '../command.ts'
+import type { Decision } from '../decide.ts'
+import { issued, keyOfText, termsChanged } from '../decide-key.ts'
 import {
   created,
   limitsChanged,
@@ -27,7 +28,7 @@ import {
   strategyChanged,
   targetIssues,
   targetsChanged,
-} from './decide-model.ts'
+} from '../decide-model.ts'
 import {
   credentialAdded,
   definitionChanges,
@@ -35,12 +36,13 @@ import {
   plainEvents,
   registered,
   usersOf,
-} from './decide-provider.ts'
-import { declaredBudgets, strayBudgets } from './money/declare-budgets.ts'
-import type { Issue } from './rejection.ts'
+} from '../decide-provider.ts'
+import { declaredBudgets, strayBudgets } from './declare-budgets.ts'
+import type { Issue } from '../rejection.ts'
+import { usualState, type WholeState } from './unsaid.ts'
 
 export function decideDeclaration(catalog: Catalog, said: DeclaredState): Decision {
-  const declared = withKnownKeys(catalog, said)
+  const declared = usualState(withKnownKeys(catalog, said))
   const lasting = [...catalog.providers.values()].filter(({ origin }) => origin === 'api').map(({ id }) => id)
   const ids = new Set([...lasting, ...declared.providers.map(({ id }) => id)])
   const issues = declared.models.flatMap(({ name, targets }, at) =>
@@ -92,7 +94,7 @@ export function withKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredS
 }
 
 /** Names that another model has, declared or made through the API. */
-function takenNames(catalog: Catalog, declared: DeclaredState): Issue[] {
+function takenNames(catalog: Catalog, declared: WholeState): Issue[] {
   const owners = new Map<ModelName, ModelName>()
   for (const { origin, name, aliases } of catalog.models.values()) {
     if (origin === 'api') for (const owned of [name, ...aliases]) owners.set(owned, name)
@@ -113,7 +115,7 @@ function takenNames(catalog: Catalog, declared: DeclaredState): Issue[] {
   return issues
 }
 
-const misplacedDialects = (declared: DeclaredState): Issue[] =>
+const misplacedDialects = (declared: WholeState): Issue[] =>
   declared.providers.flatMap(({ id, definition }, at): Issue[] => {
     const index = misplacedDialect(definition)
     const path = `providers[${at}].dialects[${index}]`
@@ -121,7 +123,7 @@ const misplacedDialects = (declared: DeclaredState): Issue[] =>
     return index === -1 ? [] : [{ path, message }]
   })
 
-type DeclaredProvider = DeclaredState['providers'][number]
+type DeclaredProvider = WholeState['providers'][number]
 
 function providerEvents(
   catalog: Catalog,
@@ -172,7 +174,7 @@ function modelEvents(catalog: Catalog, wanted: WantedModel): readonly CatalogEve
   ]
 }
 
-function retiredModels(catalog: Catalog, declared: DeclaredState): readonly ModelName[] {
+function retiredModels(catalog: Catalog, declared: WholeState): readonly ModelName[] {
   const names = new Set(declared.models.map(({ name }) => name))
   return [...catalog.models.values()]
     .filter(({ name, origin }) => origin === 'declared' && !names.has(name))
@@ -182,7 +184,7 @@ function retiredModels(catalog: Catalog, declared: DeclaredState): readonly Mode
 /** A provider that a remaining model still names is only disabled: removing it would break the model. */
 function retiredProviders(
   catalog: Catalog,
-  declared: DeclaredState,
+  declared: WholeState,
   retired: ReadonlySet<ModelName>,
 ): readonly CatalogEvent[] {
   const ids = new Set(declared.providers.map(({ id }) => id))
@@ -203,7 +205,7 @@ function retiredProviders(
 }
 
 /** A key that leaves the declaration only rests, so that a slip in a file can be mended by the file. */
-function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogEvent[] {
+function keyEvents(catalog: Catalog, declared: WholeState): readonly CatalogEvent[] {
   const ids = new Set(declared.keys.map(({ id }) => id))
   const gone = [...catalog.keys.values()]
     .filter(({ id, origin, state }) => origin === 'declared' && state === 'active' && !ids.has(id))
@@ -216,7 +218,7 @@ function keyEvents(catalog: Catalog, declared: DeclaredState): readonly CatalogE
 }
 
 /** One that somebody suspended or revoked stays so, declared again or not. */
-function declaredKey(catalog: Catalog, wanted: DeclaredState['keys'][number]): readonly CatalogEvent[] {
+function declaredKey(catalog: Catalog, wanted: WholeState['keys'][number]): readonly CatalogEvent[] {
   const known = catalog.keys.get(wanted.id)
   if (known === undefined) return issued('declared', { ...wanted, expiresAt: wanted.expiresAt ?? null })
   if (known.origin !== 'declared' || known.state === 'revoked') return []

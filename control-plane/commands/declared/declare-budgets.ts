@@ -8,12 +8,12 @@ import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import { budgetStream, keyId } from '#contracts/ids.ts'
-import type { DeclaredState } from '../command.ts'
 import type { Issue } from '../rejection.ts'
-import { budgetCreated, budgetTermsChanged } from './decide-budget.ts'
+import { budgetCreated, budgetTermsChanged } from '../money/decide-budget.ts'
+import type { WholeState } from './unsaid.ts'
 
 /** A tag needs no key that has it yet; a key that is not there is a slip. */
-export function strayBudgets({ keys }: Catalog, declared: DeclaredState): readonly Issue[] {
+export function strayBudgets({ keys }: Catalog, declared: WholeState): readonly Issue[] {
   const ids = new Set<string>([...keys.keys(), ...declared.keys.map(({ id }) => id)])
   return declared.budgets.flatMap(({ id, subject }): Issue[] =>
     'tag' in subject || ids.has(keyId(subject.key))
@@ -22,7 +22,7 @@ export function strayBudgets({ keys }: Catalog, declared: DeclaredState): readon
   )
 }
 
-export function declaredBudgets(catalog: Catalog, declared: DeclaredState): readonly CatalogEvent[] {
+export function declaredBudgets(catalog: Catalog, declared: WholeState): readonly CatalogEvent[] {
   const ids = new Set(declared.budgets.map(({ id }) => id))
   const gone = [...catalog.budgets.values()]
     .filter(({ id, origin }) => origin === 'declared' && !ids.has(id))
@@ -32,7 +32,7 @@ export function declaredBudgets(catalog: Catalog, declared: DeclaredState): read
 
 function declaredBudget(
   { budgets }: Catalog,
-  wanted: DeclaredState['budgets'][number],
+  wanted: WholeState['budgets'][number],
 ): readonly CatalogEvent[] {
   const known = budgets.get(wanted.id)
   if (known === undefined) return [budgetCreated('declared', wanted)]

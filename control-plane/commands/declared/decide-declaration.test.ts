@@ -21,8 +21,8 @@ import {
   SLOW,
   target,
 } from '#test/control-plane/given.ts'
-import type { Command, DeclaredState } from './command.ts'
-import { decide } from './decide.ts'
+import type { Command, DeclaredState } from '../command.ts'
+import { decide } from '../decide.ts'
 
 const declare = (state: Partial<DeclaredState>): Command => ({
   type: 'ApplyDeclaration',
