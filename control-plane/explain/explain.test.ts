@@ -183,6 +183,41 @@ describe('an explained request', () => {
     expect(await api.audit.blame({ model: 'nothing' })).toMatchObject({ shift: null, causes: [] })
   })
 
+  test('is not blamed on moves of the prober that nobody saw: only on those whose start is known', async () => {
+    const { api, ports, clock } = plane
+    const begun = clock.now()
+    const [attempt] = usageRecord('').attempts
+    const records = Array.from({ length: 120 }, (_, at) =>
+      entry(
+        usageRecord(`moved_${at}`, {
+          at: begun + at * 1_000,
+          model: 'moved',
+          attempts: [{ ...attempt!, provider: 'c', outcome: at < 60 ? 'success' : 'fault' }],
+        }),
+      ),
+    )
+    await ports.books.enter(records)
+    const said = (model: string, factor: number) => ({
+      provider: 'c',
+      model,
+      factor,
+      reason: 'slow',
+      detail: null,
+    })
+    const run = { epoch: 7, firstSeq: 1, firstAt: begun - 1_800_000 }
+    await ports.weightTables.keep('w', [
+      { ...run, seq: 1, at: begun - 1_800_000, entries: [said('long known', 0.9), said('same', 0.4)] },
+      { ...run, seq: 2, at: begun + 50_000, entries: [said('long known', 0.3), said('never seen', 0.3)] },
+      { ...run, seq: 3, at: begun + 55_000, entries: [said('never seen', 0.6), said('same', 0.4)] },
+    ])
+    clock.advance(120_000)
+    const found = await api.audit.blame({ model: 'moved', provider: 'c', from: begun })
+    expect(found.causes.flatMap(({ kind, words }) => (kind === 'weight' ? words : []))).toEqual([
+      'the prober moved c/never seen from 0.30 to 0.60: slow',
+      'the prober moved c/long known from 0.90 to 0.30: slow',
+    ])
+  })
+
   test('of an earlier release says that its record does not hold enough', async () => {
     expect(await explained(usageRecord('req_old', { commit }))).toMatchObject({ verdict: 'unknown' })
     await expect(plane.api.requests.explain({ id: 'nobody' })).rejects.toThrow('no record')

@@ -35,6 +35,9 @@ export type WeightMove = PastEntry & Readonly<{ epoch: number }>
 
 export type DeploymentName = Readonly<{ provider: string; model: string }>
 
+/** The kept tables are whole at least once in this time, in milliseconds. */
+export const WHOLE_TABLE_MS = 3_660_000
+
 const WHERE_ENTRY = sql.raw('epoch, provider, model, seq, at, factor, reason, detail')
 const ROWS_AT_ONCE = 1_000
 /** Longer than any run, in milliseconds: what a run began with is kept as long as the run. */
@@ -130,6 +133,20 @@ export class WeightTables {
     if (only.model !== undefined) conditions.push(sql`model = ${only.model}`)
     const { rows } = await sql<Row>`select ${WHERE_ENTRY} from weight_entry
       where ${sql.join(conditions, sql` and `)} order by at, seq, provider, model limit ${limit}`.execute(
+      this.#database,
+    )
+    return rows.map(entryOf)
+  }
+
+  /** What the tables said last before a time, of each deployment of which they had said anything lately. */
+  async lastBefore(
+    at: number,
+    only: Readonly<{ provider?: string | undefined }>,
+  ): Promise<readonly WeightMove[]> {
+    const conditions = [sql`at < ${at}::bigint`, sql`at >= ${at - WHOLE_TABLE_MS}::bigint`]
+    if (only.provider !== undefined) conditions.push(sql`provider = ${only.provider}`)
+    const { rows } = await sql<Row>`select distinct on (provider, model) ${WHERE_ENTRY} from weight_entry
+      where ${sql.join(conditions, sql` and `)} order by provider, model, at desc, epoch desc, seq desc`.execute(
       this.#database,
     )
     return rows.map(entryOf)

@@ -3,7 +3,7 @@
  * what the prober said meanwhile.
  */
 import type { UsageReport } from '../store/usage-report.ts'
-import type { WeightTables } from '../store/weight-tables.ts'
+import { WHOLE_TABLE_MS, type WeightTables } from '../store/weight-tables.ts'
 import type { FactorMove } from './knowledge.ts'
 import { PastReader, unusable, type PastRequest } from './past-request.ts'
 
@@ -29,8 +29,6 @@ const MOST_REQUESTS = 50_000
 export const MOST_COUNTED = 3_000_000
 const PAGE = 1_000
 const MOST_MOVES = 50_000
-/** The prober's kept tables are whole at least once in this time, in milliseconds. */
-const WHOLE_TABLE_MS = 3_660_000
 
 /** @param from epoch milliseconds. @param to not included. */
 export async function readWindow(

@@ -6,6 +6,7 @@ import type { UsageRecord } from '#contracts/usage/record.ts'
 import { entryWords } from '../../audit/words.ts'
 import { findShift, METRICS, type Metric, type Sample, type Shift } from '../../explain/shift.ts'
 import type { LoggedRequest } from '../../store/usage-report.ts'
+import type { WeightMove } from '../../store/weight-tables.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure } from '../trpc.ts'
 
@@ -103,15 +104,8 @@ async function causesOf(
   const [since, until] = [at - BEFORE_MS, at + AFTER_MS]
   const commits = await answered(ctx.trail.list({ since, until, limit: MOST_CAUSES }))
   const moves = await answered(ctx.weightTables.changes(since, until, { provider }, 10_000))
-  const before = new Map<string, number>()
-  const moved = moves.flatMap(({ provider: of, model, factor, reason, at: when }) => {
-    const name = `${of}/${model}`
-    const from = before.get(name) ?? 1
-    before.set(name, factor)
-    if (Math.abs(factor - from) < LEAST_MOVE) return []
-    const words = [`the prober moved ${name} from ${from.toFixed(2)} to ${factor.toFixed(2)}: ${reason}`]
-    return [{ kind: 'weight' as const, at: when, commitNo: null, actor: 'prober', reason: null, words }]
-  })
+  const before = await answered(ctx.weightTables.lastBefore(since, { provider }))
+  const moved = movesOf(before, moves)
   const changed = commits
     .filter(({ events }) => events.some(({ stream }) => streams.has(stream)))
     .map((entry) => ({
@@ -123,4 +117,17 @@ async function causesOf(
       words: entryWords(entry),
     }))
   return [...changed, ...moved].toSorted((one, other) => other.at - one.at).slice(0, MOST_CAUSES)
+}
+
+/** Of a factor that was not known before nobody can say that it moved. */
+function movesOf(before: readonly WeightMove[], moves: readonly WeightMove[]) {
+  const known = new Map(before.map((one) => [`${one.provider}/${one.model}`, one.factor]))
+  return moves.flatMap(({ provider, model, factor, reason, at }) => {
+    const name = `${provider}/${model}`
+    const from = known.get(name)
+    known.set(name, factor)
+    if (from === undefined || Math.abs(factor - from) < LEAST_MOVE) return []
+    const words = [`the prober moved ${name} from ${from.toFixed(2)} to ${factor.toFixed(2)}: ${reason}`]
+    return [{ kind: 'weight' as const, at, commitNo: null, actor: 'prober', reason: null, words }]
+  })
 }
