@@ -55,12 +55,16 @@ test('what the prober said is known table by table, and what was missed is not m
   expect(await factorsAt(1, 15)).toEqual({ a: 0.2, b: 0.7 })
   expect(await factorsAt(2, 1)).toEqual({ a: 0.9 })
 
-  const moves = await tables.changes(1_000_000, 1_013_500, { provider: 'b' }, 10)
+  const { moves, since } = await tables.changes(1_000_000, 1_013_500, { provider: 'b' }, 10)
   expect(moves.map(({ seq, factor }) => [seq, factor])).toEqual([
     [10, 1],
     [11, 0.5],
     [13, 1],
   ])
+  expect(since).toBe(1_000_000)
+  const newest = await tables.changes(1_000_000, 1_013_500, { provider: 'b' }, 2)
+  expect(newest.moves.map(({ seq }) => seq)).toEqual([11, 13])
+  expect(newest.since).toBe(1_010_001)
   await tables.dropBefore(1_014_000)
   expect(await factorsAt(1, 13)).toBeNull()
   expect(await factorsAt(1, 15)).toEqual({ a: 0.2, b: 0.7 })

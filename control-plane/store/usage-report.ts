@@ -36,7 +36,7 @@ export type Sums = Readonly<{
 
 export type RequestFilter = Readonly<{
   limit: number
-  /** `cursor` of the last request of the page before. */
+  /** `next` of the page before. */
   before?: string | undefined
   key?: string | undefined
   tag?: string | undefined
@@ -72,7 +72,12 @@ export type LoggedRequest = Readonly<{
   tags: readonly string[]
   /** US dollars; null: no price was known. */
   cost: number | null
-  cursor: string
+}>
+
+export type RequestPage = Readonly<{
+  requests: readonly LoggedRequest[]
+  /** `before` of the next page; null: this is the last. */
+  next: string | null
 }>
 
 const NANO = 1e9
@@ -127,15 +132,15 @@ export class UsageReport {
     return rows
   }
 
-  /** Newest first. */
-  async requests(filter: RequestFilter): Promise<readonly LoggedRequest[]> {
+  /** Newest first. A page may hold less than `limit`: what a later release wrote is left out. */
+  async requests(filter: RequestFilter): Promise<RequestPage> {
     const { limit, before, key, tag, model, provider, failed, from, to } = filter
     let query = this.#database
       .selectFrom('usage_record')
       .select(['at', 'id', 'record', 'tags', 'cost_nano'])
       .orderBy('at', 'desc')
       .orderBy('id', 'desc')
-      .limit(limit)
+      .limit(limit + 1)
     if (before !== undefined) {
       const dot = before.indexOf('.')
       const at = sql<boolean>`(at, id) < (${before.slice(0, dot)}::bigint, ${before.slice(dot + 1)})`
@@ -149,7 +154,13 @@ export class UsageReport {
     if (failed === true) query = query.where('status', '>=', 400)
     if (from !== undefined) query = query.where('at', '>=', String(from))
     if (to !== undefined) query = query.where('at', '<', String(to))
-    return (await query.execute()).flatMap(asLogged)
+    const rows = await query.execute()
+    const page = rows.slice(0, limit)
+    const last = page.at(-1)
+    return {
+      requests: page.flatMap(asLogged),
+      next: rows.length > limit && last !== undefined ? `${last.at}.${last.id}` : null,
+    }
   }
 
   /** @returns how many requests there were, `most` at the most. */
@@ -213,9 +224,9 @@ function whereDays({ from, to, key, tag, model, provider }: ReportFilter): RawBu
 type Row = Readonly<{ at: string; id: string; record: string; tags: string[]; cost_nano: string | null }>
 
 /** A record of a later release that this one cannot read is left out rather than failing the page. */
-function asLogged({ at, id, record, tags, cost_nano: nano }: Row): readonly LoggedRequest[] {
+function asLogged({ record, tags, cost_nano: nano }: Row): readonly LoggedRequest[] {
   const read = decodeRecord(record)
   if (!read.ok) return []
   const cost = nano === null ? null : Number(nano) / NANO
-  return [{ record: read.value, tags, cost, cursor: `${at}.${id}` }]
+  return [{ record: read.value, tags, cost }]
 }

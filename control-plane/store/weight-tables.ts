@@ -121,21 +121,29 @@ export class WeightTables {
     return rows.map(entryOf)
   }
 
-  /** Entries that changed in a time, in order, `to` not included. The first of a run are among them. */
+  /**
+   * Entries that changed in a time, in order, `to` not included. The first of a run are among them.
+   *
+   * @param limit there are more: the newest.
+   * @returns all that changed from `since` on; later than `from`: there were more before.
+   */
   async changes(
     from: number,
     to: number,
     only: Readonly<{ provider?: string | undefined; model?: string | undefined }>,
     limit: number,
-  ): Promise<readonly WeightMove[]> {
+  ): Promise<Readonly<{ moves: readonly WeightMove[]; since: number }>> {
     const conditions = [sql`at >= ${from}::bigint`, sql`at < ${to}::bigint`]
     if (only.provider !== undefined) conditions.push(sql`provider = ${only.provider}`)
     if (only.model !== undefined) conditions.push(sql`model = ${only.model}`)
     const { rows } = await sql<Row>`select ${WHERE_ENTRY} from weight_entry
-      where ${sql.join(conditions, sql` and `)} order by at, seq, provider, model limit ${limit}`.execute(
-      this.#database,
-    )
-    return rows.map(entryOf)
+      where ${sql.join(conditions, sql` and `)}
+      order by at desc, seq desc, provider desc, model desc limit ${limit + 1}`.execute(this.#database)
+    const moves = rows.map(entryOf).toReversed()
+    const left = moves.length > limit ? moves[0] : undefined
+    if (left === undefined) return { moves, since: from }
+    // What changed at the same time as one that was left out may not be all.
+    return { moves: moves.filter(({ at }) => at > left.at), since: left.at + 1 }
   }
 
   /** What the tables said last before a time, of each deployment of which they had said anything lately. */

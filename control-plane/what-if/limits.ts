@@ -23,6 +23,8 @@ export type Window = Readonly<{
   prediction: Prediction
   /** Requests that were read stand for so many each. */
   times: number
+  /** All that the prober said from then on is known, in epoch milliseconds; null: in all of the window. */
+  movesSince: number | null
   /** What was meant to be changed, as it would be now and after. */
   present: Catalog
   changed: Catalog
@@ -30,7 +32,14 @@ export type Window = Readonly<{
   now: number
 }>
 
-export function limitsOf({ prediction, times, present, changed, now }: Window): readonly string[] {
+export function limitsOf({
+  prediction,
+  times,
+  movesSince,
+  present,
+  changed,
+  now,
+}: Window): readonly string[] {
   const { targets, outdated, total } = prediction
   return [
     ...unseen(targets),
@@ -45,6 +54,11 @@ export function limitsOf({ prediction, times, present, changed, now }: Window): 
           `Of ${times} requests one was read, evenly; numbers of requests and costs are multiplied by that. Where a session began is then not seen: each counts as placed anew.`,
         ]
       : []),
+    ...(movesSince === null
+      ? []
+      : [
+          `The prober said more than can be read: what it said before ${new Date(movesSince).toISOString()} is not in here, and a deployment that a request of before then had no thought of counts as sound.`,
+        ]),
     ...(total.changed.unpriced > 0
       ? [
           `${total.changed.unpriced} requests are not in the cost: no price is known, or nobody had answered them.`,

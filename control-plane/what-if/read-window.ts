@@ -21,27 +21,29 @@ export type PastWindow = Readonly<{
   /** What was read and cannot be asked, by why. */
   unused: ReadonlyMap<string, number>
   moves: readonly FactorMove[]
+  /** All that it said from then on is in `moves`, in epoch milliseconds; null: there was no more before. */
+  movesSince: number | null
 }>
 
-/** Requests read at most: by so many a share is known to half a point. */
-const MOST_REQUESTS = 50_000
+/** Requests read at most: by so many a share is known to half a point. Of changes of weights, the newest. */
+const MOST = { requests: 50_000, moves: 50_000 } as const
 /** Requests counted at most. */
 export const MOST_COUNTED = 3_000_000
 const PAGE = 1_000
-const MOST_MOVES = 50_000
 
 /** @param from epoch milliseconds. @param to not included. */
 export async function readWindow(
   { usage, tables }: WindowPorts,
   from: number,
   to: number,
-  most = MOST_REQUESTS,
+  most: Readonly<Record<keyof typeof MOST, number>> = MOST,
 ): Promise<PastWindow> {
   const recorded = await usage.count(from, to, MOST_COUNTED + 1)
   const unused = new Map<string, number>()
   const requests: PastRequest[] = []
-  if (recorded > MOST_COUNTED) return { recorded: null, times: 1, requests, unused, moves: [] }
-  const times = Math.max(1, Math.ceil(recorded / most))
+  if (recorded > MOST_COUNTED)
+    return { recorded: null, times: 1, requests, unused, moves: [], movesSince: null }
+  const times = Math.max(1, Math.ceil(recorded / most.requests))
   const reader = new PastReader()
   for (let after: string | undefined; ;) {
     const page = await usage.window({ from, to, after, limit: PAGE, oneIn: times })
@@ -53,9 +55,11 @@ export async function readWindow(
     if (page.next === null) break
     after = page.next
   }
-  const changes = await tables.changes(from - WHOLE_TABLE_MS, to, {}, MOST_MOVES)
-  const moves = changes.map(({ at, provider, model, factor, detail }) => {
+  const begin = from - WHOLE_TABLE_MS
+  const said = await tables.changes(begin, to, {}, most.moves)
+  const moves = said.moves.map(({ at, provider, model, factor, detail }) => {
     return { at, provider, model, factor, usual: detail?.usual ?? {} }
   })
-  return { recorded, times, requests, unused, moves }
+  const movesSince = said.since === begin ? null : said.since
+  return { recorded, times, requests, unused, moves, movesSince }
 }

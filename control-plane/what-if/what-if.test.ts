@@ -200,7 +200,14 @@ describe('asked what if', () => {
     const records = drive(catalog, { model: 'fast', requests: 6_000, seed: 9, natures: SOUND_NATURES })
     const changed = after(catalog, setWeights({ a: 1, c: 9 }))
     const some = ask(catalog, changed, records)
-    const limits = limitsOf({ prediction: some, times: 1, present: catalog, changed, now: 0 }).join('\n')
+    const limits = limitsOf({
+      prediction: some,
+      times: 1,
+      movesSince: null,
+      present: catalog,
+      changed,
+      now: 0,
+    }).join('\n')
     expect(limits).toMatch(new RegExp(`c/${UPSTREAM} failed in [12]\\d\\.\\d % of its attempts`))
     expect(shareOf(some, 'c').changed).toBeCloseTo(0.9, 1)
     const c = some.targets.find(({ deployment }) => deployment === `c/${UPSTREAM}`)
@@ -228,8 +235,12 @@ describe('asked what if', () => {
     expect(d).toMatchObject({ seen: 'unknown', attempts: 0, errors: null, firstMs: null })
     expect(d?.share.changed).toBeCloseTo(0.5, 1)
     expect(prediction.total.changed.unknown).toBeCloseTo(0.5, 1)
-    const words = { prediction, times: 1, present: catalog, changed, now: 0 }
+    const words = { prediction, times: 1, movesSince: null, present: catalog, changed, now: 0 }
     expect(limitsOf(words).join('\n')).toContain(`Nobody was sent to d/${UPSTREAM} in the window`)
+    expect(limitsOf(words).join('\n')).not.toContain('said before')
+    expect(limitsOf({ ...words, movesSince: 5 }).join('\n')).toContain(
+      'what it said before 1970-01-01T00:00:00.005Z is not in here',
+    )
 
     const usual = { json: { t0: 70, perK: 0 }, sse: { t0: 40, perK: 10 } }
     const move = { at: 1, provider: 'd', model: UPSTREAM, factor: 0.25, usual }

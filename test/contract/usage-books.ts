@@ -160,18 +160,32 @@ export function usageBooksContract(name: string, start: () => Promise<LogHost>):
       let before: string | undefined
       do {
         const page = await report.requests({ limit: 4, before })
-        seen.push(...page.map(({ record }) => record.id))
-        before = page.at(-1)?.cursor
+        seen.push(...page.requests.map(({ record }) => record.id))
+        before = page.next ?? undefined
       } while (before !== undefined)
       const order = (one: UsageRecord, other: UsageRecord): number =>
         other.at - one.at || (one.id < other.id ? 1 : -1)
       expect(seen).toEqual(records.toSorted(order).map(({ id }) => id))
       const found = async (filter: object): Promise<number> =>
-        (await report.requests({ limit: 99, ...filter })).length
+        (await report.requests({ limit: 99, ...filter })).requests.length
       expect(await found({ failed: true })).toBe(5)
       expect(await found({ key: 'even' })).toBe(13)
       expect(await found({ from: MARCH + 9_000_000, to: MARCH + 18_000_000 })).toBe(4)
       expect(await found({ provider: 'nobody' })).toBe(0)
+    })
+
+    test('pass over what a later release wrote, and go on after it', async () => {
+      const records = ['a', 'b', 'c', 'd', 'e'].map((id, at) => usageRecord(id, { at: MARCH - at }))
+      await books.enter(records.map((record) => entry(record)))
+      await sql`update usage_record set record = '{"v":99}' where id in ('b', 'd')`.execute(database)
+      const seen: string[] = []
+      let before: string | undefined
+      do {
+        const page = await report.requests({ limit: 2, before })
+        seen.push(...page.requests.map(({ record }) => record.id))
+        before = page.next ?? undefined
+      } while (before !== undefined)
+      expect(seen).toEqual(['a', 'c', 'e'])
     })
 
     test('price anew what was priced wrong, and the sums with it', async () => {

@@ -123,11 +123,10 @@ export const requests = router({
         .prefault({}),
     )
     .query(async ({ ctx, input }) => {
-      const found = await answered(ctx.usage.requests({ ...input, limit: input.limit + 1 }))
-      const page = found.slice(0, input.limit)
+      const page = await answered(ctx.usage.requests(input))
       return {
-        requests: page.map(({ record, tags, cost }) => ({ ...record, tags, cost })),
-        next: found.length > input.limit ? (page.at(-1)?.cursor ?? null) : null,
+        requests: page.requests.map(({ record, tags, cost }) => ({ ...record, tags, cost })),
+        next: page.next,
       }
     }),
 

@@ -129,12 +129,38 @@ describe('config.whatIf', () => {
   test('thins out a window that holds too much, evenly and always the same way', async () => {
     const { ports, clock } = plane
     const ask = () =>
-      readWindow({ usage: ports.usage, tables: ports.weightTables }, clock.now() - HOUR_MS, clock.now(), 250)
+      readWindow({ usage: ports.usage, tables: ports.weightTables }, clock.now() - HOUR_MS, clock.now(), {
+        requests: 250,
+        moves: 3,
+      })
     const some = await ask()
     expect(some).toMatchObject({ recorded: 1_002, times: 5 })
     expect(some.requests.length).toBeGreaterThan(150)
     expect(some.requests.length).toBeLessThan(250)
     expect(await ask()).toEqual(some)
+  })
+
+  test('keeps the newest of what the prober said, where it is too much, and says from when on', async () => {
+    const { ports, clock } = plane
+    const end = clock.now()
+    const tables = Array.from({ length: 6 }, (_, seq) => ({
+      epoch: 1,
+      firstSeq: 0,
+      firstAt: end - 60_000,
+      seq,
+      at: end - 60_000 + seq * 1_000,
+      entries: [{ provider: 'a', model: UPSTREAM, factor: 1 - seq / 10, reason: 'slow', detail: null }],
+    }))
+    await ports.weightTables.keep('w', tables)
+    const read = (moves: number) =>
+      readWindow({ usage: ports.usage, tables: ports.weightTables }, end - HOUR_MS, end, {
+        requests: 2_000,
+        moves,
+      })
+    const { moves, movesSince } = await read(4)
+    expect(moves.map(({ factor }) => factor)).toEqual([0.8, 0.7, 0.6, 0.5])
+    expect(movesSince).toBe(end - 60_000 + 1_001)
+    expect(await read(6)).toMatchObject({ movesSince: null })
   })
 
   test('answers one after the other', async () => {

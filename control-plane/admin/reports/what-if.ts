@@ -80,7 +80,7 @@ async function answer(ctx: AdminContext, asked: Asked) {
   const { snapshot } = ctx.ledger
   const changed = await changedBy(ctx, new Sketch(snapshot), asked)
   const window = await answered(readWindow({ usage: ctx.usage, tables: ctx.weightTables }, from, to))
-  const { recorded, times, requests, unused } = window
+  const { recorded, times, requests, unused, movesSince } = window
   if (recorded === null) {
     const message = `more than ${MOST_COUNTED} requests are too many: choose a shorter time`
     throw refused({ kind: 'invalid', issues: [{ path: 'hours', message }] })
@@ -103,7 +103,7 @@ async function answer(ctx: AdminContext, asked: Asked) {
     total: prediction.total,
     models: prediction.models,
     targets: prediction.targets,
-    limits: limitsOf({ prediction, times, present: snapshot.catalog, changed, now }),
+    limits: limitsOf({ prediction, times, movesSince, present: snapshot.catalog, changed, now }),
   }
 }
 

@@ -47,12 +47,13 @@ const valueOf = (metric: Blame['metric'], mean: number): string =>
   metric === 'errors' ? percent(mean) : metric === 'latency' ? span(mean) : dollars(mean)
 
 /** It names what preceded, not what caused. */
-export function blameOf({ metric, requests, shift, causes }: Blame, now: number): HTMLElement {
+export function blameOf({ metric, requests, shift, causes, limits }: Blame, now: number): HTMLElement {
   const title = `What preceded a shift of ${metric}`
   if (shift === null)
     return card(
       title,
       empty(`In ${requests} of the last hour, nothing shifted that could be told from chance.`),
+      ...limits.map((sentence) => h('p', {}, sentence)),
     )
   const { at, before, after } = shift
   return card(
@@ -71,6 +72,7 @@ export function blameOf({ metric, requests, shift, causes }: Blame, now: number)
           { class: 'changes' },
           causes.map((cause) => causeOf(cause, now)),
         ),
+    ...limits.map((sentence) => h('p', {}, sentence)),
   )
 }
 
