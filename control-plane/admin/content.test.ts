@@ -57,6 +57,10 @@ describe('the content of a request', () => {
     const { api, ports } = plane
     ports.contents?.keep(content('looked-at'))
     await api.requests.content({ id: 'looked-at' })
+    // It is there before anything is flushed, once.
+    const [look, ...others] = await ports.calls.recent({ limit: 10 })
+    expect(look).toMatchObject({ procedure: 'requests.content', outcome: 'ok' })
+    expect(others.map(({ detail }) => detail)).not.toContain(look?.detail)
     await refusal(api.requests.content({ id: 'not-there' }))
     await ports.calls.flush()
     const { calls } = await api.audit.calls()
@@ -86,6 +90,14 @@ describe('the content of a request', () => {
     expect((await silent.requests.get({ id: 'plain' })).content).toBe('unknown')
     expect(await refusal(silent.requests.content({ id: 'plain' }))).toMatch(/does not answer now; try again$/)
   })
+})
+
+test('nothing is shown while that somebody looks cannot be recorded', async () => {
+  await using away = await openAdminPlane()
+  away.ports.contents?.keep(content('unseen'))
+  await away.loseDatabase()
+  const said = await refusal(away.api.requests.content({ id: 'unseen' }))
+  expect(said).toMatch(/cannot be recorded, so nothing is shown; try again$/)
 })
 
 describe('a key', () => {

@@ -56,13 +56,15 @@ export type AdminPorts = Readonly<{
 export type CallNote = {
   /** Has a procedure begun? Then it is the procedure that makes the record. */
   begun: boolean
+  /** Is its record written already? Then there is no second one. */
+  written: boolean
   detail: string
 }
 
 export type AdminContext = Omit<AdminPorts, 'adminToken' | 'ledger' | 'calls'> &
   Readonly<{
     ledger: Pick<Ledger, 'catalog' | 'snapshot' | 'stop' | 'catchUp' | 'execute' | 'digestAt'>
-    calls: Pick<CallRecorder, 'record' | 'flush' | 'recent' | 'held' | 'dropped'>
+    calls: Pick<CallRecorder, 'record' | 'recordLook' | 'flush' | 'recent' | 'held' | 'dropped'>
     actor: Actor
     note: CallNote
     /** The listener closes: what has no end of its own ends now. */
@@ -81,7 +83,7 @@ export function contextFor(
   closing: AbortSignal = NEVER,
 ): AdminContext {
   const { adminToken: _, ...known } = ports
-  const note = { begun: false, detail: '' }
+  const note = { begun: false, written: false, detail: '' }
   return { ...known, actor, note, closing }
 }
 

@@ -7,7 +7,7 @@ import { fastifyRequestHandler } from '@trpc/server/adapters/fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { admit, UNKNOWN_ACTOR, type AdminContext, type AdminPorts } from './context.ts'
 import { adminRouter } from './router.ts'
-import { tellable } from './trpc.ts'
+import { actorName, tellable } from './trpc.ts'
 
 export type { AdminPorts } from './context.ts'
 
@@ -87,6 +87,5 @@ function recordUnbegun(
     ports.calls.record({ actor: UNKNOWN_ACTOR, procedure, outcome: 'denied', detail })
     return
   }
-  const actor = `${ctx.actor.kind}:${ctx.actor.id}`
-  ports.calls.record({ actor, procedure, outcome: 'refused', detail })
+  ports.calls.record({ actor: actorName(ctx), procedure, outcome: 'refused', detail })
 }

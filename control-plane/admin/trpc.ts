@@ -120,11 +120,14 @@ export const createCallerFactory = t.createCallerFactory
 const FAILURES: readonly TRPCError['code'][] = ['INTERNAL_SERVER_ERROR', 'SERVICE_UNAVAILABLE']
 const NOT_READ = 'the control plane is starting: it has not read its log yet; try again'
 
+/** As the records of calls name who called. */
+export const actorName = ({ actor }: Pick<AdminContext, 'actor'>): string => `${actor.kind}:${actor.id}`
+
 /** What every procedure begins with. Its call leaves a record, whatever becomes of it. */
 export const procedure = t.procedure.use(async ({ ctx, path, type, next }) => {
   ctx.note.begun = true
   const tell = (outcome: CallOutcome, detail: string): void =>
-    ctx.calls.record({ actor: `${ctx.actor.kind}:${ctx.actor.id}`, procedure: path, outcome, detail })
+    ctx.calls.record({ actor: actorName(ctx), procedure: path, outcome, detail })
   if (AUTHORITY.get(path) !== (type === 'mutation' ? 'write' : 'read')) {
     tell('denied', 'nobody has authority for this procedure')
     throw new TRPCError({ code: 'FORBIDDEN', message: `nobody has authority for ${path}` })
@@ -136,7 +139,7 @@ export const procedure = t.procedure.use(async ({ ctx, path, type, next }) => {
   }
   const result = await next()
   if (result.ok) {
-    tell('ok', ctx.note.detail)
+    if (!ctx.note.written) tell('ok', ctx.note.detail)
     return result
   }
   const error = tellable(result.error)

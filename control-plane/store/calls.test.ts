@@ -102,6 +102,22 @@ describe('records of calls', () => {
     expect(stored?.detail).toHaveLength(500)
   })
 
+  test('of looks at what was said are written at once, or not at all, and not deleted with the others', async () => {
+    await using recorder = new CallRecorder(plane.database, plane.clock)
+    await recorder.recordLook('a', 'content of request 1')
+    const kept = { actor: 'a', procedure: 'requests.content', outcome: 'ok', detail: 'content of request 1' }
+    expect(await recorder.recent({ limit: 10 })).toMatchObject([kept])
+    await away(async () => {
+      await expect(recorder.recordLook('a', 'content of request 2')).rejects.toThrow()
+    })
+    await run(`insert into cp_call (id, at, actor, procedure, outcome, detail) overriding system value
+      values (2, 0, 'a', 'requests.content', 'refused', 'none'), (3, 0, 'a', 'requests.list', 'ok', ''),
+        (2000001, 0, 'a', 'p', 'ok', 'newest')`)
+    plane.clock.advance(3_600_000)
+    await recorder.flush()
+    expect(await details(recorder)).toEqual(['newest', 'content of request 1'])
+  })
+
   test('a million behind the newest are deleted, once an hour', async () => {
     await using recorder = new CallRecorder(plane.database, plane.clock)
     const insert = (id: number) =>

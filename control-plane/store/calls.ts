@@ -1,8 +1,9 @@
 /**
  * Keeps a record of every admin call, allowed or refused: `cp_call`.
  *
- * Recording never waits and never fails a call. Records are written in batches; while the database is away
- * the newest thousand are held, older ones are dropped and counted.
+ * Recording never waits and never fails a call, but for looks at what was said: those are written first. Records
+ * are written in batches; while the database is away the newest thousand are held, older ones are dropped and
+ * counted.
  */
 import { sql, type Kysely } from 'kysely'
 import type { Clock } from '#contracts/process/clock.ts'
@@ -37,6 +38,8 @@ const DENIED_PER_MINUTE = 60
 const MINUTE_MS = 60_000
 /** Rows further behind the newest are deleted, so that a console left open cannot fill the disk. */
 const ROWS_KEPT = 1_000_000
+/** But for these: who has seen what people said stays on record. */
+const LOOK = { procedure: 'requests.content', outcome: 'ok' } as const
 const PRUNE_INTERVAL_MS = 3_600_000
 
 type Row = Call & Readonly<{ at: number }>
@@ -71,6 +74,14 @@ export class CallRecorder implements AsyncDisposable {
   record(call: Call): void {
     if (call.outcome === 'denied' && !this.#mayKeepDenied()) return
     this.#hold({ ...call, at: this.#clock.now() })
+  }
+
+  /** Writes the record of a look at once. Rejects when it cannot be written: then nothing may be shown. */
+  async recordLook(actor: string, detail: string): Promise<void> {
+    const row = asStored({ ...LOOK, actor, detail, at: this.#clock.now() })
+    // What came before it stands before it.
+    await this.flush()
+    await this.#database.insertInto('cp_call').values(row).execute()
   }
 
   /** Writes what is held. Never rejects: what could not be written is held for the next time. */
@@ -158,7 +169,8 @@ export class CallRecorder implements AsyncDisposable {
     const now = this.#clock.monotonic()
     if (now - this.#prunedAt < PRUNE_INTERVAL_MS) return
     this.#prunedAt = now
-    await sql`delete from cp_call where id <= (select max(id) from cp_call) - ${ROWS_KEPT}::bigint`
+    await sql`delete from cp_call where id <= (select max(id) from cp_call) - ${ROWS_KEPT}::bigint
+      and not (procedure = ${LOOK.procedure} and outcome = ${LOOK.outcome})`
       .execute(this.#database)
       // The next hour's business.
       .catch(() => undefined)

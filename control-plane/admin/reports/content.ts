@@ -1,12 +1,15 @@
 /**
- * What was said in a request whose key has contents logged. Every look leaves its record among the admin calls:
- * who looked at which request.
+ * What was said in a request whose key has contents logged. Every look leaves its record among the admin calls
+ * before it is answered: who looked at which request.
  */
 import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
 import { ContentUnavailable, type Content } from '#contracts/content/content.ts'
 import type { AdminContext } from '../context.ts'
-import { procedure } from '../trpc.ts'
+import { actorName, answered, procedure } from '../trpc.ts'
+
+const NOT_RECORDED =
+  'the database does not answer now: that somebody looks cannot be recorded, so nothing is shown; try again'
 
 export const requestContent = procedure
   .meta({
@@ -21,7 +24,9 @@ export const requestContent = procedure
         message: `no content of a request ${id}: its key does not log any, its time is over, or it was lost`,
       })
     }
-    ctx.note.detail = `content of request ${id} of key ${content.key}`
+    const look = ctx.calls.recordLook(actorName(ctx), `content of request ${id} of key ${content.key}`)
+    await answered(look, NOT_RECORDED)
+    ctx.note.written = true
     return content
   })
 

@@ -166,7 +166,12 @@ async function make(
     throw refused({ kind: 'invalid', issues: [{ path: `${at}.procedure`, message }] })
   }
   // Nothing is changed, so nothing is recorded but that it was asked.
-  const paper = { ...ctx, ledger: sketch, calls: NO_CALLS, note: { begun: false, detail: '' } }
+  const paper = {
+    ...ctx,
+    ledger: sketch,
+    calls: NO_CALLS,
+    note: { begun: false, written: false, detail: '' },
+  }
   const call = path.split('.').reduce<unknown>(memberOf, callerOf(paper))
   if (typeof call !== 'function') throw new TypeError(`${path} cannot be called`)
   try {
@@ -178,6 +183,7 @@ async function make(
 
 const NO_CALLS = {
   record: () => undefined,
+  recordLook: async () => undefined,
   flush: async () => undefined,
   recent: async () => [],
   held: 0,
