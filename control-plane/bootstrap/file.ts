@@ -20,6 +20,7 @@ import { err, ok, type Result } from '#contracts/result.ts'
 import { Secret } from '#contracts/security/secret.ts'
 import { LimitsPatch, ProviderPatch, ScopesPatch } from '../commands/declared/patch.ts'
 import type { Declaration, DeclaredCredential } from './declaration.ts'
+import { fillIn, withoutUnknownSecrets } from './variables.ts'
 
 const SecretText = z.string().min(1)
 
@@ -105,13 +106,43 @@ export function readConfigFile(
   env: Env,
   isOperators = true,
 ): Result<Declaration, readonly string[]> {
+  const read = readText(text, name)
+  return read.ok ? readValue(read.value, name, env, isOperators) : read
+}
+
+/**
+ * The same for a file that is only thought about: what has a secret whose variable is not given is left out.
+ *
+ * @returns in `left` the path of each.
+ */
+export function readOnPaper(
+  text: string,
+  name: string,
+  env: Env,
+): Result<Readonly<{ declaration: Declaration; left: readonly string[] }>, readonly string[]> {
+  const read = readText(text, name)
+  if (!read.ok) return read
+  const { value, left } = withoutUnknownSecrets(read.value, env)
+  const declaration = readValue(value, name, env, false)
+  return declaration.ok ? ok({ declaration: declaration.value, left }) : declaration
+}
+
+function readText(text: string, name: string): Result<unknown, readonly string[]> {
   const document = parseDocument(text)
-  if (document.errors.length > 0)
-    return err(document.errors.map((error) => `${name}: ${error.message.split('\n')[0]}`))
-  const missing = new Set<string>()
-  const value = fillIn(document.toJS() ?? {}, env, missing)
-  if (missing.size > 0)
-    return err([...missing].map((variable) => `${name}: \${${variable}} is not set in the environment`))
+  return document.errors.length === 0
+    ? ok(document.toJS() ?? {})
+    : err(document.errors.map((error) => `${name}: ${error.message.split('\n')[0]}`))
+}
+
+function readValue(
+  document: unknown,
+  name: string,
+  env: Env,
+  isOperators: boolean,
+): Result<Declaration, readonly string[]> {
+  const { value, missing } = fillIn(document, env)
+  if (missing.length > 0)
+    return err(missing.map((variable) => `${name}: \${${variable}} is not set in the environment`))
   const parsed = ConfigFile.safeParse(value)
   if (parsed.success) {
     const doubled = doubledBudgets(parsed.data)
@@ -122,20 +153,6 @@ export function readConfigFile(
   return err(
     parsed.error.issues.map((issue) => `${name}: ${issue.path.join('.') || '(top)'}: ${issue.message}`),
   )
-}
-
-/** Replaces `${NAME}` in every string. */
-function fillIn(value: unknown, env: Env, missing: Set<string>): unknown {
-  if (typeof value === 'string') {
-    return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => {
-      const text = env[variable]
-      if (text === undefined) missing.add(variable)
-      return text ?? ''
-    })
-  }
-  if (Array.isArray(value)) return value.map((item) => fillIn(item, env, missing))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fillIn(member, env, missing)]))
 }
 
 function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {

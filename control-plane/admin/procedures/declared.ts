@@ -3,11 +3,12 @@
  */
 import { z } from 'zod'
 import { Secret } from '#contracts/security/secret.ts'
-import { readConfigFile } from '../../bootstrap/file.ts'
+import { readConfigFile, readOnPaper } from '../../bootstrap/file.ts'
 import { prepareDeclaration, withPastTexts } from '../../bootstrap/prepare.ts'
 import type { Command } from '../../commands/command.ts'
 import type { Issue } from '../../commands/rejection.ts'
 import type { SealedSecret } from '../../store/event-log.ts'
+import { onPaper } from '../../what-if/sketch.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, refused } from '../trpc.ts'
 
@@ -52,6 +53,27 @@ export async function readDeclared(
   return {
     command: { type: 'ApplyConfig', state, retireOthers, expectedCommit: expectedCommit ?? null },
     secrets,
+  }
+}
+
+/**
+ * The same for a file that is only thought about: secrets may be missing, and addresses may be private. Throws
+ * what of it cannot be read, by its path.
+ *
+ * @returns in `left` what of it was left out, in sentences.
+ */
+export async function readThought(
+  ctx: AdminContext,
+  { yaml, variables, retireOthers }: FileInput,
+): Promise<Readonly<{ command: Command & { type: 'ApplyConfig' }; left: readonly string[] }>> {
+  const read = readOnPaper(yaml.reveal(), 'yaml', variablesOf(variables))
+  if (!read.ok) throw refused({ kind: 'invalid', issues: read.error.map(asIssue) })
+  const { state: said } = prepareDeclaration(read.value.declaration, ctx.masterKey)
+  const { state, left } = onPaper(ctx.ledger.catalog, await answered(withPastTexts(said, ctx.log)))
+  const unknown = read.value.left.map((path) => `${path} is left out: its secret is not among the variables.`)
+  return {
+    command: { type: 'ApplyConfig', state, retireOthers, expectedCommit: null },
+    left: [...unknown, ...left],
   }
 }
 

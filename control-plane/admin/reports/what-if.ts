@@ -15,7 +15,7 @@ import { WhatIf, type Prediction } from '../../what-if/what-if.ts'
 import { AUTHORITY } from '../authority.ts'
 import type { AdminContext } from '../context.ts'
 import { changing } from '../procedures/change.ts'
-import { declaring, readDeclared } from '../procedures/declared.ts'
+import { declaring, readThought } from '../procedures/declared.ts'
 import { models } from '../procedures/models.ts'
 import { providers } from '../procedures/providers.ts'
 import { answered, createCallerFactory, procedure, refusalData, refused, router } from '../trpc.ts'
@@ -78,7 +78,7 @@ async function answer(ctx: AdminContext, asked: Asked) {
   const { to = now, hours } = asked
   const from = Math.max(0, Math.round(to - hours * HOUR_MS))
   const { snapshot } = ctx.ledger
-  const changed = await changedBy(ctx, new Sketch(snapshot), asked)
+  const { changed, left } = await changedBy(ctx, new Sketch(snapshot), asked)
   const window = await answered(readWindow({ usage: ctx.usage, tables: ctx.weightTables }, from, to))
   const { recorded, times, requests, unused, movesSince } = window
   if (recorded === null) {
@@ -103,7 +103,10 @@ async function answer(ctx: AdminContext, asked: Asked) {
     total: prediction.total,
     models: prediction.models,
     targets: prediction.targets,
-    limits: limitsOf({ prediction, times, movesSince, present: snapshot.catalog, changed, now }),
+    limits: [
+      ...limitsOf({ prediction, times, movesSince, present: snapshot.catalog, changed, now }),
+      ...left,
+    ],
   }
 }
 
@@ -135,15 +138,20 @@ async function changedBy(
   ctx: AdminContext,
   sketch: Sketch,
   { yaml, variables, retireOthers, changes }: Asked,
-): Promise<Catalog> {
+): Promise<Readonly<{ changed: Catalog; left: readonly string[] }>> {
+  const left: string[] = []
   if (yaml !== undefined) {
-    const { command } = await readDeclared(ctx, { yaml, variables, retireOthers })
-    const decided = sketch.take(command)
+    const thought = await readThought(ctx, { yaml, variables, retireOthers })
+    const decided = sketch.take(thought.command)
     if (!decided.ok) throw refused(decided.error)
+    left.push(...thought.left, NO_BEARING)
   }
   for (const [at, change] of changes.entries()) await make(ctx, sketch, change, `changes[${at}]`)
-  return sketch.catalog
+  return { changed: sketch.catalog, left }
 }
+
+const NO_BEARING =
+  'Of the keys of a file only their providers have a bearing on where requests go, and of its budgets, limits and credentials nothing.'
 
 const changeable = router({ models, providers })
 /** Asks a provider; changes nothing. */
