@@ -6,9 +6,11 @@
  *     npm run run:world -- --seeds 200 --mixed            # upgraded from the release before, in any order
  *     npm run run:world -- --zoo --seeds 100000           # each planted bug until it is found, at most so many
  *     npm run run:world -- --zoo --bugs no-gap-check      # some of them
+ *     npm run run:world -- --seeds 100 --bugs no-gap-check  # with one planted: ends as a run that found it does
  *     npm run run:world -- --seed 12345 --trace           # one again, and what happened in it
  *
- * One process and one core; `--seed-base` takes seeds nobody has seen. A failure says how to see it again.
+ * One process and one core; `--seed-base` takes seeds nobody has seen. A failure says how to see it again, and
+ * ends the run with exit code 1.
  */
 import { parseArgs } from 'node:util'
 import { BEFORE } from './release/mixed.ts'
@@ -30,6 +32,7 @@ const { values } = parseArgs({
 })
 const chosen =
   values.bugs === undefined ? BUGS : BUGS.filter(({ name }) => values.bugs?.split(',').includes(name))
+if (chosen.length === 0) throw new Error(`there is no bug ${values.bugs}`)
 /** Said now and then, in milliseconds. */
 const PROGRESS_MS = 30_000
 /** A run that goes on failing has said enough. */
@@ -94,12 +97,14 @@ const replay = (seed: number, bug: Bug | null): string => {
   return `npm run run:world -- --seed ${seed}${more.join('')} --trace`
 }
 
+/** Of a run that is not the zoo: the one that was asked for. */
+const planted = values.bugs === undefined ? null : (chosen[0] ?? null)
+const castOfRun = (): Promise<Cast> => castOf(planted, values.mixed || planted?.isMixed === true)
+
 async function playOne(seed: number): Promise<readonly string[]> {
-  const bug = values.bugs === undefined ? null : (chosen[0] ?? null)
-  const cast = await castOf(bug, values.mixed || bug?.isMixed === true)
   const { violations } = await play(
     seed,
-    cast,
+    await castOfRun(),
     values.trace ? (line) => process.stdout.write(`${line}\n`) : null,
   )
   return violations
@@ -121,8 +126,8 @@ async function playZoo(): Promise<readonly string[]> {
 }
 
 async function playMany(): Promise<readonly string[]> {
-  const found = await playAll(await castOf(null, values.mixed), (all) => all.length >= MOST_FAILURES)
-  return found.map(({ seed, violation }) => `${violation.slice(0, 1_000)}\n        ${replay(seed, null)}`)
+  const found = await playAll(await castOfRun(), (all) => all.length >= MOST_FAILURES)
+  return found.map(({ seed, violation }) => `${violation.slice(0, 1_000)}\n        ${replay(seed, planted)}`)
 }
 
 if (values.seed !== undefined) conclude(await playOne(Number(values.seed)))

@@ -26,9 +26,23 @@ describe('a world that goes wrong', () => {
   }, 300_000)
 
   test('breaks none while it is upgraded in any order, and the floor raised', async () => {
-    const { said } = await run('--seeds', '25', '--mixed')
+    const { code, said } = await run('--seeds', '25', '--mixed')
     expect(said).toContain('25 worlds, 0 with violations')
+    expect([code, said.split('\n').at(-1)]).toEqual([0, 'passed'])
   }, 300_000)
+
+  test.each([['alone'], ['mixed', '--mixed']])(
+    'ends a run with exit code 1 and says how to see it again, %s',
+    async (_, ...mode) => {
+      const { code, said } = await run('--seeds', '40', '--bugs', 'revoked-key-served', ...mode)
+      const [again] = /npm run run:world -- (.* --trace)$/m.exec(said)?.slice(1) ?? []
+      expect(said).toMatch(/^FAILED: /m)
+      expect(code).toBe(1)
+      const one = await run(...(again ?? '').split(' '))
+      expect([one.code, one.said]).toEqual([1, expect.stringMatching(/^FAILED: /m)])
+    },
+    300_000,
+  )
 
   test('is the same world for the same seed', async () => {
     const first = await run('--seed', '7', '--trace')
