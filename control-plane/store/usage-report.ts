@@ -172,7 +172,10 @@ export class UsageReport {
     return Number(rows[0]?.count ?? 0)
   }
 
-  /** Oldest first. What is left out is left out by a hash of its id, so that a page costs what it holds. */
+  /**
+   * Oldest first. What is left out is left out by a hash of its id: the same each time, but read all the same, so
+   * that a page costs `oneIn` times what it holds.
+   */
   async window({ from, to, after, limit, oneIn }: WindowFilter): Promise<WindowPage> {
     let query = this.#database
       .selectFrom('usage_record')

@@ -18,7 +18,7 @@ export type PastWindow = Readonly<{
   /** Each request that was read stands for so many. */
   times: number
   requests: readonly PastRequest[]
-  /** What was read and cannot be asked, by why. */
+  /** How many cannot be asked, by why: what was read of them, each for as many as it stands for. */
   unused: ReadonlyMap<string, number>
   moves: readonly FactorMove[]
   /** All that it said from then on is in `moves`, in epoch milliseconds; null: there was no more before. */
@@ -49,7 +49,7 @@ export async function readWindow(
     const page = await usage.window({ from, to, after, limit: PAGE, oneIn: times })
     for (const { record, cost } of page.requests) {
       const why = record === null ? 'written by a release that this one cannot read' : unusable(record)
-      if (why !== null) unused.set(why, (unused.get(why) ?? 0) + 1)
+      if (why !== null) unused.set(why, (unused.get(why) ?? 0) + times)
       else if (record !== null) requests.push(reader.read(record, cost))
     }
     if (page.next === null) break

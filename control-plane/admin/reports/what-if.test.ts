@@ -140,6 +140,22 @@ describe('config.whatIf', () => {
     expect(await ask()).toEqual(some)
   })
 
+  test('counts what cannot be asked of a sample for as many as it stands for', async () => {
+    const { ports } = plane
+    const at = 5_000_000
+    const ids = Array.from({ length: 400 }, (_, of) => `req_old_${of}`)
+    await ports.books.enter(ids.map((id) => entry(usageRecord(id, { at, commit: 3 }))))
+    const read = (requests: number) =>
+      readWindow({ usage: ports.usage, tables: ports.weightTables }, at, at + 1, { requests, moves: 1 })
+    const why = 'recorded by a release that did not record choices'
+    expect((await read(400)).unused.get(why)).toBe(400)
+    const { times, unused } = await read(100)
+    const told = unused.get(why) ?? 0
+    expect([times, told % 4]).toEqual([4, 0])
+    expect(told).toBeGreaterThan(280)
+    expect(told).toBeLessThan(520)
+  })
+
   test('keeps the newest of what the prober said, where it is too much, and says from when on', async () => {
     const { ports, clock } = plane
     const end = clock.now()

@@ -98,6 +98,7 @@ async function answer(ctx: AdminContext, asked: Asked) {
       /** Each one that was read stands for so many. */
       times,
       used: requests.length,
+      /** Of all that were recorded, not of those that were read alone. */
       unused: [...unused].map(([why, number]) => ({ why, requests: number })),
     },
     total: prediction.total,
