@@ -164,6 +164,19 @@ extra: 1
     ])
   })
 
+  test('writes $${ for a ${ that is meant as it is', () => {
+    const nameOf = (name: string) => {
+      const result = readConfigFile(JSON.stringify({ keys: [{ name, key: 'k'.repeat(16) }] }), NAME, {
+        A: 'one',
+      })
+      return result.ok ? result.value.keys[0]?.name : result.error
+    }
+    expect(nameOf('$${A}')).toBe('${A}')
+    expect(nameOf('$$${A} $${ ${A}')).toBe('$${A} ${ one')
+    expect(nameOf('$A $$ {A}')).toBe('$A $$ {A}')
+    expect(nameOf('${A}$${A}${B}')).toEqual([`${NAME}: \${B} is not set in the environment`])
+  })
+
   test.each(['providers: [', 'a: 1\na: 2', '\ttab: 1'])('that is not YAML says where: %j', (text) => {
     expect(problems(text)[0]).toMatch(new RegExp(`^${NAME}: .*line \\d`))
   })

@@ -1,5 +1,6 @@
 /**
- * Variables in a configuration file: `${NAME}` stands for what the environment has under that name.
+ * Variables in a configuration file: `${NAME}` stands for what the environment has under that name, `$${` for
+ * a `${` that is meant as it is. What stands before a colon is never filled in.
  *
  * Pure.
  */
@@ -11,9 +12,27 @@ export function fillIn(value: unknown, env: Env): Readonly<{ value: unknown; mis
   return { value: filled(value, env, missing), missing: [...missing] }
 }
 
+/** A secret's place in a file that is written. */
+export class Variable {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** @returns the value so that, filled in, it is itself again, with `${NAME}` in the place of each variable. */
+export function unfilled(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${')
+  if (value instanceof Variable) return `\${${value.name}}`
+  if (Array.isArray(value)) return value.map(unfilled)
+  return isMapping(value) ? mapped(value, unfilled) : value
+}
+
 function filled(value: unknown, env: Env, missing: Set<string>): unknown {
   if (typeof value === 'string') {
-    return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => {
+    return value.replace(/\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string | undefined) => {
+      if (variable === undefined) return '${'
       const text = env[variable]
       if (text === undefined) missing.add(variable)
       return text ?? ''

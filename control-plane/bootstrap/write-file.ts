@@ -17,6 +17,7 @@ import {
   ProviderTimeouts,
   type Provider,
 } from '#contracts/catalog/provider.ts'
+import { unfilled, Variable } from './variables.ts'
 
 export type WrittenFile = Readonly<{
   yaml: string
@@ -26,13 +27,13 @@ export type WrittenFile = Readonly<{
 
 export function writeConfigFile({ providers, models, keys, budgets }: Catalog): WrittenFile {
   const variables: { name: string; stands: string }[] = []
-  const variable = (words: string, stands: string): string => {
+  const variable = (words: string, stands: string): Variable => {
     const plain = words.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')
     const base = /^[A-Z_]/.test(plain) ? plain : `_${plain}`
     let name = base
     for (let again = 2; variables.some((one) => one.name === name); again++) name = `${base}_${again}`
     variables.push({ name, stands })
-    return `\${${name}}`
+    return new Variable(name)
   }
   const live = [...keys.values()].filter(({ state }) => state !== 'revoked')
   const file = {
@@ -48,12 +49,12 @@ export function writeConfigFile({ providers, models, keys, budgets }: Catalog): 
       ),
     ),
   }
-  return { yaml: stringify(file), variables }
+  return { yaml: stringify(unfilled(file)), variables }
 }
 
-type Variable = (words: string, stands: string) => string
+type NewVariable = (words: string, stands: string) => Variable
 
-function writeProvider({ id, definition, credentials }: Provider, variable: Variable): object {
+function writeProvider({ id, definition, credentials }: Provider, variable: NewVariable): object {
   const { routing, timeouts, probe, models, ...members } = definition
   const { dialects = [], capabilities = [], prices = [] } = members
   const apiKeys = credentials.map(({ fingerprint, label, weight }) => ({
@@ -88,7 +89,7 @@ function writeModel({ targets, aliases, strategy, region, limits }: LogicalModel
   }
 }
 
-function writeKey(key: ClientKey, budgets: Readonly<Record<string, object>>, variable: Variable): object {
+function writeKey(key: ClientKey, budgets: Readonly<Record<string, object>>, variable: NewVariable): object {
   const { id, name, prefix, expiresAt } = key
   const { scopes, limits, ...terms } = termsOf(key)
   return {

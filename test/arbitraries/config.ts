@@ -21,7 +21,7 @@ const limits = fc.constantFrom({}, { requestsPerMinute: 5 }, { tokensPerMinute: 
 
 const definition: fc.Arbitrary<ProviderDefinition> = fc
   .record({
-    name: fc.constantFrom('a', 'Another', '~'),
+    name: fc.constantFrom('a', 'Another', '~', '${HOME}'),
     kind: fc.constant('openai' as const),
     baseUrl: fc.constantFrom('https://a.example/v1', 'https://b.example/v1'),
     dialects: fc.constantFrom(undefined, [], ['openai-chat' as const]),
@@ -42,7 +42,7 @@ const definition: fc.Arbitrary<ProviderDefinition> = fc
 
 const model: fc.Arbitrary<Omit<WantedModel, 'name'>> = fc.record({
   targets: fc.constantFrom([target('a')], [target('a', 'm', 3), target('a', 'n', 0, 1)]),
-  aliases: fc.subarray(['quick', 'swift']).map((aliases) => aliases.map(modelName)),
+  aliases: fc.subarray(['quick', 'swift', '${quick}']).map((aliases) => aliases.map(modelName)),
   strategy: fc.constantFrom(null, 'balanced', 'latency', 'cost'),
   region: fc.constantFrom(null, 'eu'),
   limits: fc.option(limits),
@@ -55,7 +55,7 @@ const terms: fc.Arbitrary<KeyTerms> = fc.record({
     { providers: ['a'], endpoints: ['chat' as const] },
   ),
   limits,
-  owner: fc.constantFrom(null, 'null', '# team: "x"'),
+  owner: fc.constantFrom(null, 'null', '# team: "x"', '$${TEAM} $$$ ${X'),
   tags: fc.subarray(['red', 'blue', '1']),
   keepContext: fc.boolean(),
   contentLog: fc.constantFrom<ContentLog | null>(null, { ttlSeconds: 60 }),
