@@ -181,6 +181,14 @@ describe('ports', () => {
     expect(setting(compose.configs['gateway.conf']!.content, 'listen')).toBe('8080')
   })
 
+  test('of the gateway is where the console sends people, unless it is told otherwise', () => {
+    const [published = ''] = service('gateway').ports
+    const { gatewayUrl } = controlPlane
+    expect(gatewayUrl).toBe(`http://127.0.0.1:${published.split(':')[0]}`)
+    expect(compose.defaults).toEqual(new Map([['APIPROXY_GATEWAY_URL', gatewayUrl]]))
+    expect(read('.env.example')).toContain(`${gatewayUrl} when empty`)
+  })
+
   test('are where the health checks look, and what they ask for is there', async () => {
     await using ops = await startOpsServer('127.0.0.1', 0, {
       readiness: () => ({ ready: true }),
@@ -229,7 +237,8 @@ describe('addresses', () => {
   test('name services, on their ports, on a network that both are on', () => {
     for (const [name, env] of environments) {
       for (const [variable, text = ''] of Object.entries(env)) {
-        if (!variable.endsWith('_URL')) continue
+        // For people, from outside; that one is compared with what is published.
+        if (!variable.endsWith('_URL') || variable === 'APIPROXY_GATEWAY_URL') continue
         const { hostname, port } = new URL(text)
         expect(PORTS[hostname], `${name}: ${variable}`).toBe(port)
         expect(share(name, hostname), `${name} reaches ${hostname}`).toBe(true)
@@ -354,7 +363,8 @@ describe('.env.example', () => {
     const passed = services.flatMap(([, { environment }]) =>
       Object.entries(environment).filter((entry) => !isSet(entry)),
     )
-    expect(named.toSorted()).toEqual([...new Set(passed.map(([name]) => name))].toSorted())
+    const names = new Set([...passed.map(([name]) => name), ...compose.defaults.keys()])
+    expect(named.toSorted()).toEqual([...names].toSorted())
   })
 
   test('sets nothing', () => {

@@ -54,17 +54,26 @@ const ComposeFile = z.object({
   volumes: Named,
   configs: z.record(z.string(), z.strictObject({ content: z.string() })),
 })
-export type ComposeFile = Readonly<z.infer<typeof ComposeFile>>
+export type ComposeFile = Readonly<z.infer<typeof ComposeFile>> &
+  Readonly<{
+    /** Variables that whoever starts it may set, and what they are when nobody does. */
+    defaults: ReadonlyMap<string, string>
+  }>
+
+/** What Compose fills in: nothing else of that kind is to be in the file. */
+const DEFAULTED = /(?<!\$)\$\{([A-Z_]+):-([^}]*)\}/g
 
 /** As Compose reads it: YAML 1.1, whose numbers may be octal, with merge keys and `$$` for `$`. */
 export function readCompose(): ComposeFile {
   const text = read('docker-compose.yml')
-  const file = ComposeFile.parse(parse(text.replaceAll('$$', '$'), { version: '1.1', merge: true }))
-  const unescaped = text
+  const defaults = new Map([...text.matchAll(DEFAULTED)].map(([, name = '', value = '']) => [name, value]))
+  const filled = text.replaceAll(DEFAULTED, (_, _name: string, value: string) => value)
+  const file = ComposeFile.parse(parse(filled.replaceAll('$$', '$'), { version: '1.1', merge: true }))
+  const unescaped = filled
     .split('\n')
     .find((line) => !line.startsWith('#') && /(?<!\$)\$(?!\$)/.test(line.replaceAll('$$', '')))
   if (unescaped !== undefined) throw new Error(`Compose would fill this in: ${unescaped}`)
-  return file
+  return { ...file, defaults }
 }
 
 /** Volume, place and whether it can be written to. */
