@@ -5,7 +5,8 @@
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { RevertCommand } from '../commands/command.ts'
-import { entityAt } from '../commands/restore.ts'
+import { afterEvents } from '../commands/decided.ts'
+import { entityAt, restoring } from '../commands/restore.ts'
 
 /**
  * @param stream only this one.
@@ -25,4 +26,17 @@ export function changedBetween(
     return wanted === undefined ? [] : [{ wanted, version }]
   })
   return { entities, untouchable: entities.length < touched.length }
+}
+
+/**
+ * @param after the state that those entities are still in.
+ * @returns the state once they are what they were, as far as they can be: a key that was issued is not gone
+ *   then, but revoked.
+ */
+export function undone(after: Catalog, entities: RevertCommand['entities']): Catalog {
+  const events = entities.flatMap(({ wanted }) => {
+    const now = entityAt(after, wanted.stream)
+    return now === undefined ? [] : restoring(now, wanted)
+  })
+  return afterEvents(after, events)
 }

@@ -52,6 +52,19 @@ test('a range is undone as one, and a revert can be reverted', async () => {
   expect(digestOf(stream('model-fast'))).toBe(made)
 })
 
+test('a key that was issued is revoked by it, and not removed, and it is said so before', async () => {
+  const issued = await api.keys.issue({ name: 'slip' })
+  const key = `key ${issued.ids['key']}`
+  const preview = await api.audit.revert({ commit: issued.commitNo, dryRun: true })
+  const told = [
+    expect.objectContaining({ entity: key, change: 'changed', words: ['state: active → revoked'] }),
+  ]
+  expect(preview).toMatchObject({ events: ['ClientKeyRevoked'], changes: told })
+  expect(await api.audit.revert({ commit: issued.commitNo })).toMatchObject({ changes: told })
+  const { key: now } = await api.keys.get({ id: issued.ids['key'] ?? '' })
+  expect(now.state).toBe('revoked')
+})
+
 describe('a revert is refused', () => {
   test('where the entity was changed since, naming the commit', async () => {
     const first = await api.models.setRegion({

@@ -7,7 +7,7 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { EVENT_TYPES } from '#contracts/catalog/event.ts'
 import { stateDigest } from '#contracts/commit/digest.ts'
 import { clientKeyStream, modelStream, providerStream } from '#contracts/ids.ts'
-import { changedBetween } from '../../audit/changed.ts'
+import { changedBetween, undone } from '../../audit/changed.ts'
 import { diffCatalogs, type EntityDiff } from '../../audit/diff.ts'
 import { writeSegment } from '../../audit/export.ts'
 import { compareServed } from '../../audit/replay.ts'
@@ -227,8 +227,7 @@ async function revert(
   const command = { type: 'RevertCommits', entities } as const
   const change = await carryOut(ctx, { ...input, reason: input.reason ?? `revert of ${range}` }, { command })
   const streams = new Set(entities.map(({ wanted }) => wanted.stream))
-  // What the entities were is what they are now; the way there is the other way round.
-  const changes = diffCatalogs(after, before).filter((diff) => streams.has(diff.stream))
+  const changes = diffCatalogs(after, undone(after, entities)).filter((diff) => streams.has(diff.stream))
   return { ...change, changes }
 }
 
