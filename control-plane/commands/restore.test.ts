@@ -4,8 +4,10 @@ import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
 import { EVENT_TYPES, type CatalogEvent, type EventType } from '#contracts/catalog/event.ts'
 import { foldCommits } from '#contracts/catalog/fold.ts'
 import { readCommit } from '#contracts/commit/commit.ts'
+import { providerStream } from '#contracts/ids.ts'
 import { buildCommits } from '#test/arbitraries/commits.ts'
 import { catalogEvent, history } from '#test/arbitraries/history.ts'
+import { definition, OPENAI } from '#test/control-plane/given.ts'
 import { contentDigest, entityAt, restoring } from './restore.ts'
 
 type Batches = readonly (readonly CatalogEvent[])[]
@@ -61,6 +63,19 @@ describe('a change and its restore', () => {
       )
     })
   }
+
+  test('lead back to what was never said of a provider', () => {
+    const stream = providerStream(OPENAI)
+    const batches: Batches = [
+      [{ type: 'ProviderRegistered', stream, body: { origin: 'api', definition: definition() } }],
+    ]
+    const changes: readonly CatalogEvent[] = [
+      { type: 'ProviderDialectsSet', stream, body: { dialects: ['openai-chat'] } },
+      { type: 'ProviderCapabilitiesSet', stream, body: { capabilities: [{ model: '*', set: {} }] } },
+      { type: 'UpstreamPricesSet', stream, body: { prices: [{ model: '*', from: 0, input: 1, output: 2 }] } },
+    ]
+    for (const event of changes) expect(comesBack(batches, event), event.type).toBe(true)
+  })
 
   test('are nothing where nothing was changed', () => {
     fc.assert(

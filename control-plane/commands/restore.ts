@@ -56,8 +56,8 @@ function contentOf(wanted: Content): Json {
   const { version: _v, createdAt: _c, changedAt: _a, ...content } = wanted.entity
   if (wanted.kind === 'provider') {
     const { definition } = wanted.entity
-    const { dialects = [], capabilities = [] } = definition
-    return { ...content, definition: { ...definition, dialects, capabilities } }
+    const { dialects = [], capabilities = [], prices = [] } = definition
+    return { ...content, definition: { ...definition, dialects, capabilities, prices } }
   }
   if (wanted.kind === 'model') {
     const { strategy = 'balanced', region = null, limits = {} } = wanted.entity
