@@ -33,7 +33,8 @@ import { Heartbeat } from './nodes/heartbeat.ts'
 import { NodeLink } from './nodes/link.ts'
 import { WeightKeeper } from './nodes/keep-weights.ts'
 import { WeightsView } from './nodes/weights.ts'
-import { Relay, type RelayState } from './relay/relay.ts'
+import { relayOf } from './relay/relay-of.ts'
+import type { Relay, RelayState } from './relay/relay.ts'
 import { buildServer } from './server.ts'
 import { BudgetLeases } from './store/budget-leases.ts'
 import { CallRecorder } from './store/calls.ts'
@@ -131,7 +132,7 @@ export async function startControlPlane(
   await openUp(opening, config, (reason) => void (state.waitingFor = reason))
   for (const node of await loadNodes(database, clock.now() - REMEMBER_NODES_MS))
     fleet.restore(node.report, node.lastSeen)
-  const relay = stack.use(startRelay({ bus, ledger, log, key: masterKey.commits, logger }))
+  const relay = stack.use(relayOf({ stream: bus.commits, ledger, log, key: masterKey.commits, logger }))
   Object.assign(state, { relay, opened: true })
   stack.use(new Heartbeat({ bus, subjects: subjectsOf(config.prefix), ledger, fleet }))
   stack.use(every(FOLLOW_MS, () => ledger.catchUp()))
@@ -230,23 +231,6 @@ function startIngest(
 ): UsageIngest {
   const catalog = (): Catalog => ledger.catalog
   return new UsageIngest({ stream: bus.usage, books, catalog, retentionDays, clock, logger })
-}
-
-type RelayParts = Readonly<{ bus: Bus; ledger: Ledger; log: EventLog; key: Uint8Array; logger: Logger }>
-
-function startRelay({ bus, ledger, log, key, logger }: RelayParts): Relay {
-  const relay = new Relay({
-    stream: bus.commits,
-    head: () => {
-      const { catalog, chain } = ledger.snapshot
-      return ledger.stop === null ? { commit: catalog.commit, epoch: catalog.epoch, chain } : null
-    },
-    read: async (after, limit) => (await log.read(after, limit)).map(({ wire }) => wire),
-    key,
-    logger,
-  })
-  ledger.onCommits(() => relay.ring())
-  return relay
 }
 
 const readinessOf = (ledger: Ledger, state: State): Readiness =>

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { adminCommands } from '#control-plane/admin/cli/commands.ts'
-import { runCli } from '#control-plane/admin/cli.ts'
+import { runCommand } from '#test/control-plane/command-line.ts'
 import { readEnvironment } from '#control-plane/bootstrap/environment.ts'
 import { readConfigFile } from '#control-plane/bootstrap/file.ts'
 
@@ -162,14 +162,6 @@ describe('README.md', () => {
 })
 
 async function help(words: readonly string[]): Promise<Readonly<{ status: number; output: string }>> {
-  let output = ''
-  const status = await runCli([...words, '--help'], {
-    env: {},
-    version: '0',
-    out: (text) => (output += text),
-    error: (text) => (output += text),
-    readText: () => Promise.reject(new Error('no files')),
-    readInput: () => Promise.resolve(''),
-  })
-  return { status, output }
+  const { status, out, error } = await runCommand(null, [...words, '--help'])
+  return { status, output: `${out}${error}` }
 }

@@ -10,7 +10,7 @@ import {
   type AdminPlane,
   type Listener,
 } from '#test/control-plane/admin-plane.ts'
-import { runCli } from './cli.ts'
+import { runCommand, type Ran } from '#test/control-plane/command-line.ts'
 
 const BIN = new URL('../../bin/apiproxy.js', import.meta.url).pathname
 
@@ -27,8 +27,6 @@ afterAll(async () => {
   await plane[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
 })
-
-type Ran = Readonly<{ status: number; out: string; error: string }>
 
 /** The command as a person runs it: a process of its own. */
 function apiproxy(
@@ -56,18 +54,10 @@ function apiproxy(
 }
 
 /** The same without a process, for what does not need one. */
-async function run(...args: readonly string[]): Promise<Ran> {
-  let [out, error] = ['', '']
-  const status = await runCli(args, {
-    env: { APIPROXY_ADMIN_URL: listener.url, APIPROXY_ADMIN_TOKEN: ADMIN_TOKEN },
-    version: '1.2.3',
-    out: (text) => void (out += text),
-    error: (text) => void (error += text),
-    readText: (path) => Promise.reject(new Error(path)),
+const run = (...args: readonly string[]): Promise<Ran> =>
+  runCommand(listener.url, args, {
     readInput: () => Promise.resolve('{"name":"from standard input"}'),
   })
-  return { status, out, error }
-}
 
 const register = (id: string) => [
   'providers',

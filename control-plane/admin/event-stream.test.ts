@@ -9,9 +9,9 @@ import {
   type AdminPlane,
   type Listener,
 } from '#test/control-plane/admin-plane.ts'
+import { runCommand } from '#test/control-plane/command-line.ts'
 import { nodeReport } from '#test/control-plane/node-report.ts'
 import { eventually } from '#test/eventually.ts'
-import { runCli } from './cli.ts'
 import { createAdminClient, failureOf, type AdminClient } from './client.ts'
 
 let plane: AdminPlane
@@ -74,18 +74,11 @@ describe('a fleet that is watched', () => {
   })
 
   test('is lines on the command line', async () => {
-    const said: string[] = []
-    const argv = ['fleet', 'watch', '--changes', '1', '--url', listener.url]
-    const status = await runCli(argv, {
+    const watched = await runCommand(null, ['fleet', 'watch', '--changes', '1', '--url', listener.url], {
       env: { APIPROXY_ADMIN_TOKEN: ADMIN_TOKEN },
-      version: '0',
-      out: (text) => void said.push(text),
-      error: (text) => void said.push(text),
-      readText: async () => '',
-      readInput: async () => '',
     })
-    expect(status).toBe(0)
-    expect(said.join('')).toMatch(/^\S+Z {2}n1 {2}\w+ {2}serves commit 0 of 1\n/)
+    expect(watched).toMatchObject({ status: 0, error: '' })
+    expect(watched.out).toMatch(/^\S+Z {2}n1 {2}\w+ {2}serves commit 0 of 1\n/)
   })
 
   test('is shown to nobody without the token', async () => {

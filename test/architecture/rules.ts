@@ -156,7 +156,7 @@ export const PURE = [
   'control-plane/budgets/grant.ts',
   'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
   'control-plane/console/page/{events,format,route,words}.ts',
-  'control-plane/console/page/parts/{chart,first-request,limits,usage}.ts',
+  'control-plane/console/page/parts/{chart,first-request,limits}.ts',
   'control-plane/what-if/{evidence,knowledge,limits,past-request,replay,tally,ways,what-if}.ts',
   'control-plane/explain/{candidates,recompute,resolve-name,shift}.ts',
   'control-plane/commands/{command,decide,decide-*,decided,restore,declared/*,money/*}.ts',

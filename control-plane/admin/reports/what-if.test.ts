@@ -7,11 +7,11 @@ import {
   type AdminPlane,
   type Listener,
 } from '#test/control-plane/admin-plane.ts'
+import { runCommand } from '#test/control-plane/command-line.ts'
 import { drive, targetsOf, UPSTREAM } from '#test/control-plane/driven-traffic.ts'
 import { entry, usageRecord } from '#test/control-plane/usage-record.ts'
 import { readWindow } from '../../what-if/read-window.ts'
 import { createAdminClient, failureOf } from '../client.ts'
-import { runCli } from '../cli.ts'
 
 const HOUR_MS = 3_600_000
 const PRICE = { input: 1, output: 2 }
@@ -193,19 +193,11 @@ describe('config.whatIf', () => {
     })
     afterAll(() => listener[Symbol.asyncDispose]())
 
-    async function run(...args: readonly string[]) {
-      let [out, error] = ['', '']
-      const status = await runCli(args, {
-        env: { APIPROXY_ADMIN_URL: listener.url, APIPROXY_ADMIN_TOKEN: ADMIN_TOKEN },
-        version: '1.2.3',
-        out: (text) => void (out += text),
-        error: (text) => void (error += text),
+    const run = (...args: readonly string[]) =>
+      runCommand(listener.url, args, {
         readText: (path) =>
           path === 'changes.yaml' ? Promise.resolve(YAML) : Promise.reject(new Error(path)),
-        readInput: () => Promise.resolve(''),
       })
-      return { status, out, error }
-    }
 
     test('is a command whose answer people read', async () => {
       const shown = await run('config', 'what-if', '--yaml', '@changes.yaml', '--hours', '6')

@@ -13,7 +13,8 @@ import { Ledger } from '#control-plane/commands/ledger.ts'
 import { Fleet } from '#control-plane/nodes/fleet.ts'
 import { Heartbeat } from '#control-plane/nodes/heartbeat.ts'
 import { NodeLink, type NodeLinkPorts } from '#control-plane/nodes/link.ts'
-import { Relay } from '#control-plane/relay/relay.ts'
+import { relayOf } from '#control-plane/relay/relay-of.ts'
+import type { Relay } from '#control-plane/relay/relay.ts'
 import { prepareAppend } from '#control-plane/store/event-log.ts'
 import type { Database } from '../parts/database.ts'
 import type { Life } from '../parts/time.ts'
@@ -59,17 +60,7 @@ export function startControl({ life, database, bus, keys, clock, logger }: Contr
   let heartbeat: Heartbeat | null = null
   const opens = async (): Promise<void> => {
     while (!(await reads(ledger))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-    relay = new Relay({
-      stream: bus.commits,
-      head: () => {
-        const { catalog, chain } = ledger.snapshot
-        return ledger.stop === null ? { commit: catalog.commit, epoch: catalog.epoch, chain } : null
-      },
-      read: async (after, limit) => (await log.read(after, limit)).map(({ wire }) => wire),
-      key: keys.commits,
-      logger,
-    })
-    ledger.onCommits(() => relay?.ring())
+    relay = relayOf({ stream: bus.commits, ledger, log, key: keys.commits, logger })
     heartbeat = new Heartbeat({ bus, subjects: subjectsOf(PREFIX), ledger, fleet })
     let isReading = false
     setInterval(() => {

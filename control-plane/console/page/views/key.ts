@@ -4,11 +4,11 @@
 import type { Outputs } from '../api.ts'
 import type { Context, Page, View } from '../context.ts'
 import { h, type Child } from '../dom.ts'
-import { count, dollars } from '../format.ts'
-import { badge, button, card, code, empty, facts, link, table, tag, time } from '../parts/bits.ts'
+import { badge, button, card, code, empty, facts, link, tag, time } from '../parts/bits.ts'
 import { offer } from '../parts/change.ts'
 import { limitFields, limitsIn, limitWords } from '../parts/limits.ts'
-import { NO_MODEL, stateWord } from '../words.ts'
+import { usageByModel } from '../parts/usage.ts'
+import { stateWord } from '../words.ts'
 import { standing } from './budgets.ts'
 import { expiryOf, ownerFields, scopeFields, scopesIn, shownOnce } from './keys.ts'
 
@@ -184,26 +184,7 @@ function setExpiry(context: Context, one: Key): void {
 function usedOf({ rows }: Outputs['usage']['summary'], id: string): Child {
   if (rows.length === 0) return empty('It was not used.')
   return [
-    table(
-      'Models that it asked for',
-      [
-        { title: 'Model' },
-        { title: 'Requests', isNumber: true },
-        { title: 'Not answered', isNumber: true },
-        { title: 'Tokens', isNumber: true },
-        { title: 'Cost', isNumber: true },
-      ],
-      rows.map((row) => ({
-        key: row.name,
-        cells: [
-          row.name === '' ? NO_MODEL : row.name,
-          count(row.requests),
-          count(row.failed),
-          count(row.input + row.output),
-          dollars(row.cost),
-        ],
-      })),
-    ),
+    usageByModel('Models that it asked for', rows, { key: id }),
     h('p', {}, link('Its requests', ['requests'], { key: id })),
   ]
 }

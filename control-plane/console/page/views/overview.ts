@@ -5,11 +5,11 @@ import type { Outputs } from '../api.ts'
 import type { Context, Page, View } from '../context.ts'
 import { h, type Child } from '../dom.ts'
 import { count, daysUntil, dollars, percent } from '../format.ts'
-import { badge, card, copyable, empty, facts, link, since, table } from '../parts/bits.ts'
+import { badge, card, copyable, empty, facts, link, since } from '../parts/bits.ts'
 import { dayBars } from '../parts/draw.ts'
 import { firstRequest, modelToTry } from '../parts/first-request.ts'
-import { byDay, type DaySums } from '../parts/usage.ts'
-import { NO_MODEL, nodeState } from '../words.ts'
+import { byDay, usageByModel, type Sums } from '../parts/usage.ts'
+import { nodeState } from '../words.ts'
 
 const DAYS = 14
 const RECENT = 6
@@ -49,9 +49,9 @@ async function load({ api, now }: Context, signal: AbortSignal): Promise<Page> {
   }
 }
 
-type Figure = Readonly<{ title: string; of: (day: DaySums) => number; text: (value: number) => string }>
+type Figure = Readonly<{ title: string; of: (day: Sums) => number; text: (value: number) => string }>
 
-const tokens = ({ input, output }: DaySums): number => input + output
+const tokens = ({ input, output }: Sums): number => input + output
 
 const FIGURES: readonly Figure[] = [
   { title: 'Requests', of: ({ requests }) => requests, text: count },
@@ -61,7 +61,7 @@ const FIGURES: readonly Figure[] = [
 ]
 
 /** The books add up by days of UTC, so that is what a day is here. */
-function figures(days: readonly string[], sums: readonly DaySums[]): Child {
+function figures(days: readonly string[], sums: readonly Sums[]): Child {
   const [today, yesterday] = [sums.at(-1), sums.at(-2)]
   if (today === undefined || yesterday === undefined) return null
   const [failed, unpriced] = [sums.map((day) => day.failed), today.unpriced]
@@ -148,26 +148,7 @@ const changesOf = ({ commits }: Outputs['audit']['list'], now: number): Child =>
 
 function modelsOf({ rows }: Outputs['usage']['summary']): Child {
   if (rows.length === 0) return empty('No requests today (UTC).')
-  return table(
-    'Models with the most cost today',
-    [
-      { title: 'Model' },
-      { title: 'Requests', isNumber: true },
-      { title: 'Not answered', isNumber: true },
-      { title: 'Tokens', isNumber: true },
-      { title: 'Cost', isNumber: true },
-    ],
-    rows.map((row) => ({
-      key: row.name,
-      cells: [
-        row.name === '' ? NO_MODEL : link(row.name, ['requests'], { model: row.name }),
-        count(row.requests),
-        count(row.failed),
-        count(row.input + row.output),
-        dollars(row.cost),
-      ],
-    })),
-  )
+  return usageByModel('Models with the most cost today', rows, {})
 }
 
 type Beginning = Readonly<{ gateway: string | null; model: string | null; hasProvider: boolean }>
