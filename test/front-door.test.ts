@@ -84,6 +84,24 @@ test('contracts/README.md links every decision, and each names files that are th
   }
 })
 
+test('control-plane/README.md shows every folder, and no file that is not there', () => {
+  const [tree = ''] = all(read('control-plane/README.md'), /^```\n([^]*?)^```/gm)
+  const shown = all(tree, /^[│├└ ]*([\w-]+(?:[/.][\w.*-]+)*\/?) {2}/gm)
+  const root = place('control-plane/')
+  const folders = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile() && /(?<!\.test)\.ts$/.test(one.name))
+    .map(({ parentPath }) => `${parentPath.slice(root.pathname.length)}/`)
+    // Parts of what is shown.
+    .filter((folder) => !/^(\/|console\/.+|store\/.+)$/.test(folder))
+  for (const folder of new Set(folders))
+    expect(
+      shown.some((path) => path.startsWith(folder)),
+      folder,
+    ).toBe(true)
+  for (const path of shown.filter((one) => !one.includes('*')))
+    expect(existsSync(place(`control-plane/${path}`)), path).toBe(true)
+})
+
 describe('README.md', () => {
   const shell = blocks(README, 'sh').join('\n')
   const commands = all(shell, /(?:npx|control-plane) apiproxy (.+)/g)

@@ -17,7 +17,7 @@ import type { RevertCommand } from '../../commands/command.ts'
 import type { AdminContext } from '../context.ts'
 import { blame } from '../reports/blame.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
-import { carryOut, catalogAt, changing, type Change, type ChangeInput } from './change.ts'
+import { carryOut, catalogAt, changing, type Change, type ChangeInput } from '../change.ts'
 import { view as viewKey } from './keys.ts'
 import { view as viewProvider } from './providers.ts'
 

@@ -9,9 +9,9 @@ import { decide } from '../../commands/decide.ts'
 import { afterEvents } from '../../commands/decided.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
-import { whatIf } from '../reports/what-if.ts'
-import { asking, carryOut, catalogAt, changing } from './change.ts'
-import { declaring, readDeclared } from './declared.ts'
+import { whatIf } from './what-if.ts'
+import { asking, carryOut, catalogAt, changing } from '../change.ts'
+import { declaring, readDeclared } from '../declared.ts'
 
 const fileInput = {
   ...declaring,

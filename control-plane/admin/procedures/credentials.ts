@@ -13,7 +13,7 @@ import { Secret } from '#contracts/security/secret.ts'
 import type { NewCredential } from '../../commands/command.ts'
 import type { SealedSecret } from '../../store/event-log.ts'
 import { procedure, router } from '../trpc.ts'
-import { carryOut, changing, expecting } from './change.ts'
+import { carryOut, changing, expecting } from '../change.ts'
 
 /** It travels in a header, so it must be able to. */
 const ApiKey = z

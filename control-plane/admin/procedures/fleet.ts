@@ -5,7 +5,7 @@ import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
 import { watchFleet } from '../../nodes/watch.ts'
 import { procedure, router } from '../trpc.ts'
-import { catalogAt } from './change.ts'
+import { catalogAt } from '../change.ts'
 
 /** Longer waits are the caller's to repeat: connections do not live for ever. */
 const WAIT_MS = 60_000

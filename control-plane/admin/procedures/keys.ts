@@ -30,7 +30,7 @@ import {
   paging,
   type Change,
   type ChangeInput,
-} from './change.ts'
+} from '../change.ts'
 
 const KeyIdText = z.string().min(1).max(64)
 const existing = { id: KeyIdText, ...expecting, ...changing }

@@ -14,7 +14,7 @@ import {
 import { modelName, providerId } from '#contracts/ids.ts'
 import type { AdminContext } from '../context.ts'
 import { procedure, refused, router } from '../trpc.ts'
-import { asking, carryOut, catalogAt, changing, expecting, page, paging } from './change.ts'
+import { asking, carryOut, catalogAt, changing, expecting, page, paging } from '../change.ts'
 import { resolveName, type ResolveView } from '../../explain/resolve-name.ts'
 
 const existing = { name: ModelNameText, ...expecting, ...changing }

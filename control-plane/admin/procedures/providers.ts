@@ -19,7 +19,7 @@ import {
   page,
   paging,
   type ChangeInput,
-} from './change.ts'
+} from '../change.ts'
 import {
   CredentialInput,
   credentials,

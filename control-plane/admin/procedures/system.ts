@@ -3,7 +3,7 @@
  */
 import { z } from 'zod'
 import { procedure, router } from '../trpc.ts'
-import { carryOut, changing } from './change.ts'
+import { carryOut, changing } from '../change.ts'
 
 export const system = router({
   status: procedure

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { explain } from '../../explain/explain.ts'
 import type { AdminContext } from '../context.ts'
 import { answered, procedure } from '../trpc.ts'
-import { catalogAt } from '../procedures/change.ts'
+import { catalogAt } from '../change.ts'
 
 export const explainRequest = procedure
   .meta({

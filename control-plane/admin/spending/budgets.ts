@@ -11,7 +11,7 @@ import {
   type BudgetSubject,
 } from '#contracts/catalog/money/budget.ts'
 import { budgetId } from '#contracts/ids.ts'
-import { asking, carryOut, catalogAt, changing, expecting, page, paging } from '../procedures/change.ts'
+import { asking, carryOut, catalogAt, changing, expecting, page, paging } from '../change.ts'
 import { answered, procedure, refused, router } from '../trpc.ts'
 
 const terms = BudgetTerms.shape

@@ -8,11 +8,11 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { sha256Hex } from '#contracts/commit/hash.ts'
 import { secretFingerprint } from '#contracts/security/master-key.ts'
 import { Secret } from '#contracts/security/secret.ts'
-import type { Command } from '../../commands/command.ts'
-import type { Outcome } from '../../commands/ledger.ts'
-import type { SealedSecret } from '../../store/event-log.ts'
-import type { AdminContext } from '../context.ts'
-import { answered, OUTCOME_UNKNOWN, refused } from '../trpc.ts'
+import type { Command } from '../commands/command.ts'
+import type { Outcome } from '../commands/ledger.ts'
+import type { SealedSecret } from '../store/event-log.ts'
+import type { AdminContext } from './context.ts'
+import { answered, OUTCOME_UNKNOWN, refused } from './trpc.ts'
 
 /** Members of every change's input. */
 export const changing = {

@@ -3,14 +3,14 @@
  */
 import { z } from 'zod'
 import { Secret } from '#contracts/security/secret.ts'
-import { readConfigFile, readOnPaper } from '../../bootstrap/file.ts'
-import { prepareDeclaration, withPastTexts } from '../../bootstrap/prepare.ts'
-import type { Command } from '../../commands/command.ts'
-import type { Issue } from '../../commands/rejection.ts'
-import type { SealedSecret } from '../../store/event-log.ts'
-import { onPaper } from '../../what-if/sketch.ts'
-import type { AdminContext } from '../context.ts'
-import { answered, refused } from '../trpc.ts'
+import { readConfigFile, readOnPaper } from '../bootstrap/file.ts'
+import { prepareDeclaration, withPastTexts } from '../bootstrap/prepare.ts'
+import type { Command } from '../commands/command.ts'
+import type { Issue } from '../commands/rejection.ts'
+import type { SealedSecret } from '../store/event-log.ts'
+import { onPaper } from '../what-if/sketch.ts'
+import type { AdminContext } from './context.ts'
+import { answered, refused } from './trpc.ts'
 
 /** A commit holds less. */
 const MOST_CHARACTERS = 500_000
