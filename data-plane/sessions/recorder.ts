@@ -116,7 +116,13 @@ export class Recorder {
           status: heard.status,
           complete: isWhole && !isCut,
         }
-        this.#keep(this.#stillWanted(places, principal), principal, said, about)
+        const wanted = this.#stillWanted(places, principal)
+        try {
+          this.#keep(wanted, principal, said, about)
+        } catch {
+          // Clients can send JSON that is too deep for the stack; nobody waits for this here.
+          this.#drop(wanted)
+        }
       })
     })
   }

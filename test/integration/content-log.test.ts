@@ -158,6 +158,22 @@ describe('the content of a request', () => {
     expect(asked.answer[0]?.text).toBe(ANSWER)
   })
 
+  test('is counted as lost where it cannot be read, and the node lives on', async () => {
+    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const call = `{"type":"tool_use","id":"t","name":"f","input":${deep}}`
+    const result = '{"type":"tool_result","tool_use_id":"t","content":"x"}'
+    const turns = `{"role":"assistant","content":[${call}]},{"role":"user","content":[${result}]}`
+    const answer = await fetch(`http://127.0.0.1:${gateway.port}/v1/messages`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${LOGGED}` },
+      body: `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Hi"},${turns}]}`,
+    })
+    expect(answer.status).toBe(400)
+    await answer.text()
+    await contentOf(await chat('later'))
+    expect(kept.all.at(-1)?.request[0]?.text).toBe('later')
+  })
+
   test('has all of the request: instructions, what was said before, calls and results', async () => {
     const call = { id: 'c1', type: 'function', function: { name: 'look', arguments: '{"at":"it"}' } }
     const messages = [
