@@ -27,6 +27,8 @@ import { promisify } from 'node:util'
 
 export type Segment = {
   readonly name: string
+  /** Its first write is all there: with those after it, it tells what is open. */
+  readonly isWhole: boolean
   /** Whole lines of it, in bytes, and how many of them are records. */
   bytes: number
   records: number
@@ -73,13 +75,20 @@ export class Journal {
       .toSorted()) {
       const content = readFileSync(join(this.#folder, name))
       const bytes = content.lastIndexOf(LINE_FEED) + 1
-      this.segments.push({ name, bytes, records: recordsIn(content), sentBytes: 0, sentRecords: 0 })
+      const own = bytes === 0 ? [] : content.toString('utf8', 0, bytes - 1).split('\n')
+      const isWhole = own.includes(INTENT)
+      const records = recordsIn(content)
+      this.segments.push({ name, isWhole, bytes, records, sentBytes: 0, sentRecords: 0 })
       this.#number = Number(name.slice(0, 10))
-      if (bytes === 0) continue
-      const own = content.toString('utf8', 0, bytes - 1).split('\n')
-      lines = own.includes(INTENT) ? own : [...lines, ...own]
+      lines = isWhole ? own : [...lines, ...own]
     }
     return lines
+  }
+
+  /** The segments that a later process reads to know what was open. */
+  get telling(): readonly Segment[] {
+    const newest = this.segments.findLastIndex(({ isWhole }) => isWhole)
+    return this.segments.slice(Math.max(0, newest))
   }
 
   /** Is there a segment to write to? The next write begins one if not. */
@@ -176,7 +185,7 @@ export class Journal {
     // The random part keeps apart what is published from segments of one number.
     const name = `${String(this.#number).padStart(10, '0')}-${randomBytes(8).toString('hex')}.lines`
     const file = openSync(join(this.#folder, name), 'ax', 0o600)
-    this.segments.push({ name, bytes: 0, records: 0, sentBytes: 0, sentRecords: 0 })
+    this.segments.push({ name, isWhole: true, bytes: 0, records: 0, sentBytes: 0, sentRecords: 0 })
     this.#isNew = true
     return file
   }

@@ -1,4 +1,4 @@
-import fs, { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import fs, { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -83,5 +83,47 @@ describe('the spool on a disk that takes a part of a write and then no more', ()
       expect([bytes, new Set(restarted.lines.map(idOf))]).toEqual([bytes, new Set(['one', 'two'])])
     }
     rmSync(place, { recursive: true })
+  })
+})
+
+describe('the spool on a disk that it has filled itself', () => {
+  const MOST_BYTES = 9_000_000
+  let folder = ''
+  const used = (): number =>
+    readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'spool-full-'))
+    const write = fs.writeSync
+    vi.spyOn(fs, 'writeSync').mockImplementation((file: number, text: unknown, at: unknown = 0) => {
+      if (!Buffer.isBuffer(text) || typeof at !== 'number') throw new Error('not written like this here')
+      const part = Math.min(text.length - at, MOST_BYTES - used())
+      if (part <= 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      return write(file, text, at, part)
+    })
+    syncBuiltinESMExports()
+  })
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  })
+
+  test('has room again when the bus is back, whoever is still under way', async () => {
+    const shelf = new Shelf()
+    shelf.isAway = true
+    await using spool = open(shelf, folder)
+    spool.intend('long', 'long intended')
+    spool.writeIntents()
+    const text = 'x'.repeat(1_000)
+    for (let at = 0; at < 9_500; at++) {
+      spool.append(`r${at}`, `r${at} ${text}`)
+      if (at % 100 === 0) await spool.flush()
+    }
+    await spool.flush()
+    shelf.isAway = false
+    for (let round = 0; round < 5; round++) await spool.flush()
+    expect([spool.waiting, spool.dropped, new Set(shelf.lines).size]).toEqual([0, 0, 9_500])
+    expect(used()).toBeLessThan(MOST_BYTES / 2)
+    spool.append('long', 'long recorded')
   })
 })

@@ -237,10 +237,10 @@ export class Spool implements AsyncDisposable {
   /** Lets go of what is published, unless nothing else on the disk tells what is open. */
   #tidy(): void {
     const journal = this.#journal
-    const isToldAgain = journal.isOpen || (this.#open.size === 0 && this.#held.length === 0)
-    if (!isToldAgain) return
+    // Those alone: what else is published may be all that fills the disk.
+    const telling = this.#open.size === 0 && this.#held.length === 0 ? [] : journal.telling
     for (const segment of journal.segments.filter((one) => isSent(one) && !journal.isWriting(one)))
-      this.#remove(segment)
+      if (!telling.includes(segment)) this.#remove(segment)
   }
 
   #remove(segment: Segment): void {
@@ -262,7 +262,8 @@ export class Spool implements AsyncDisposable {
   /** With all before it. */
   #isPublished(segment: Segment, bytes: number): boolean {
     const { segments } = this.#journal
-    return !segments.includes(segment) || (segments[0] === segment && segment.sentBytes >= bytes)
+    const at = segments.indexOf(segment)
+    return at === -1 || (segment.sentBytes >= bytes && segments.slice(0, at).every(isSent))
   }
 
   async #sync(): Promise<void> {
