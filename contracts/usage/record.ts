@@ -34,7 +34,7 @@ const Attempt = z.object({
   credential: name,
   /** In which dialect it was asked; empty: nodes did not say yet. */
   dialect: z.string().max(20).default(''),
-  /** Why it was made there: see `routing/rank/pick.ts` and `upstream/failover.ts`. */
+  /** Why it was made there: see `contracts/routing/pick.ts` and `upstream/failover.ts`. */
   why: z.string().max(20),
   outcome: z.enum(RECORDED_OUTCOMES),
   /** Of a refusal; 0: none came, or an answer did. */
