@@ -15,21 +15,13 @@ import {
   answerParts,
   CONTENT_BOUNDS,
   contextBounds,
-  readAnswer,
-  readAsked,
+  MOST_BYTES,
   requestParts,
-  type Asked,
+  retell,
   type Said,
-  type Texts,
+  type Told,
 } from './retell.ts'
 
-/**
- * Bytes of an answer beyond which it is not kept: a stream is cut there, JSON is not readable. Reading JSON takes
- * about 11 ms for each MiB, in which nobody else is served.
- */
-const MOST_BYTES = 1024 * 1024
-/** Images travel in requests: of one that is longer only its length is told. */
-const MOST_REQUEST_BYTES = 4 * 1024 * 1024
 /** Requests waiting to be kept; beyond them the newest are let go, and counted. */
 const MOST_WAITING = 100
 
@@ -65,14 +57,12 @@ export type RecorderPorts = Readonly<{
 }>
 
 type About = Omit<ContextTurn, 'request' | 'answer'>
-/** What was said, read once, however many places it goes to. */
-type Talk = Readonly<{ asked: Asked; answered: Texts }>
 /** Where what is said goes; null: not there. */
 type Places = Readonly<{ session: string | null; content: Principal['contentLog'] }>
 
 export class Recorder {
   readonly #ports: RecorderPorts
-  #waiting = 0
+  readonly #waiting: (() => void)[] = []
   readonly #dropped = { turns: 0, contents: 0 }
 
   constructor(ports: RecorderPorts) {
@@ -89,32 +79,25 @@ export class Recorder {
     const { conversation } = spoken
     const places = this.#placesOf(spoken)
     if (conversation === undefined || (places.session === null && places.content === null)) return
-    const chunks: Buffer[] = []
-    let bytes = 0
-    heard.listen((chunk) => {
-      if (bytes < MOST_BYTES) chunks.push(chunk.subarray(0, MOST_BYTES - bytes))
-      bytes += chunk.length
-    })
+    const beginning = new Chunks()
+    heard.listen((chunk) => beginning.take(chunk))
     const at = this.#ports.now()
     heard.onClosed((isWhole) => {
-      if (this.#waiting >= MOST_WAITING) {
+      if (this.#waiting.length >= MOST_WAITING) {
         this.#drop(places)
         return
       }
-      this.#waiting += 1
-      setImmediate(() => {
-        this.#waiting -= 1
+      this.#waiting.push(() => {
         const { body: request, model, stream, principal } = spoken
-        const isCut = bytes > MOST_BYTES
-        const answer = isCut && !stream ? NOTHING : Buffer.concat(chunks)
-        const said = { ...conversation, model, stream, request, answer }
+        const { bytes: answer, isCut: isAnswerCut } = beginning
+        const said = { ...conversation, model, stream, request, answer, isAnswerCut }
         const about: About = {
           id: spoken.requestId,
           at,
           model: model.slice(0, LONGEST_ID),
           provider: heard.provider,
           status: heard.status,
-          complete: isWhole && !isCut,
+          complete: isWhole,
         }
         const wanted = this.#stillWanted(places, principal)
         try {
@@ -124,7 +107,14 @@ export class Recorder {
           this.#drop(wanted)
         }
       })
+      if (this.#waiting.length === 1) setImmediate(() => this.#keepNext())
     })
+  }
+
+  /** One at a time: between two of them requests have their turn. */
+  #keepNext(): void {
+    this.#waiting.shift()?.()
+    if (this.#waiting.length > 0) setImmediate(() => this.#keepNext())
   }
 
   #placesOf({ principal, headers }: Spoken): Places {
@@ -149,43 +139,30 @@ export class Recorder {
 
   #keep({ session, content }: Places, { keyId }: Principal, said: Said, about: About): void {
     if (session === null && content === null) return
-    const isLong = said.request.length > MOST_REQUEST_BYTES
-    const asked = isLong ? tooLong(said.request.length) : readAsked(said, this.#ports.sealer)
-    const talk = { asked, answered: readAnswer(said) }
-    if (session !== null) this.#keepTurn(session, keyId, talk, about)
-    if (content !== null) this.#keepContent(content, keyId, talk, about)
+    const told = retell(said, this.#ports.sealer)
+    const all = { ...about, complete: about.complete && told.isWhole }
+    if (session !== null) this.#keepTurn(session, keyId, told, all)
+    if (content !== null) this.#keepContent(content, keyId, told, all)
   }
 
-  #keepTurn(session: string, key: KeyId, { asked, answered }: Talk, about: About): void {
+  #keepTurn(session: string, key: KeyId, told: Told, about: About): void {
     const { contexts } = this.#ports
     if (contexts === null) return
     const bounds = contextBounds(contexts.limits.textLength)
-    const answer = answerParts(answered, bounds)
-    const turn: ContextTurn = {
-      ...about,
-      complete: about.complete && answer.isWhole,
-      request: requestParts(asked, bounds).parts,
-      answer: answer.parts,
-    }
-    contexts.add({ key, session }, JSON.stringify(turn))
+    const [request, answer] = [requestParts(told, bounds).parts, answerParts(told, bounds).parts]
+    contexts.add({ key, session }, JSON.stringify({ ...about, request, answer } satisfies ContextTurn))
   }
 
-  #keepContent(
-    { ttlSeconds }: NonNullable<Places['content']>,
-    key: KeyId,
-    { asked, answered }: Talk,
-    about: About,
-  ): void {
+  #keepContent({ ttlSeconds }: NonNullable<Places['content']>, key: KeyId, told: Told, about: About): void {
     const { contents } = this.#ports
     if (contents === null) {
       this.#dropped.contents += 1
       return
     }
-    const [request, answer] = [requestParts(asked, CONTENT_BOUNDS), answerParts(answered, CONTENT_BOUNDS)]
+    const [request, answer] = [requestParts(told, CONTENT_BOUNDS), answerParts(told, CONTENT_BOUNDS)]
     contents.keep({
       v: 1,
       ...about,
-      complete: about.complete && answer.isWhole,
       key,
       until: about.at + ttlSeconds * 1_000,
       request: [...request.parts],
@@ -195,11 +172,27 @@ export class Recorder {
   }
 }
 
-const NOTHING = Buffer.alloc(0)
+/** The beginning of an answer, in whatever pieces it comes. */
+class Chunks {
+  readonly #chunks: Buffer[] = []
+  #length = 0
+  #isCut = false
 
-const tooLong = (bytes: number): Asked => ({
-  system: [],
-  turns: [
-    { role: 'user', parts: [{ kind: 'text', text: `[a request of ${bytes} bytes, too long to be kept]` }] },
-  ],
-})
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
+  take(chunk: Buffer): void {
+    const room = MOST_BYTES - this.#length
+    this.#isCut ||= chunk.length > room
+    if (room === 0) return
+    // A copy: a part of a large one would keep all of it.
+    const kept = chunk.length > room ? Buffer.from(chunk.subarray(0, room)) : chunk
+    this.#chunks.push(kept)
+    this.#length += kept.length
+  }
+}

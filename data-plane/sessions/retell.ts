@@ -6,9 +6,10 @@
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import { isObject, parseJson, type JsonValue } from '../dialects/canonical/json.ts'
 import type { AnswerPart } from '../dialects/canonical/reply.ts'
-import type { CanonicalRequest, DialectName, Part, Turn } from '../dialects/canonical/request.ts'
+import type { DialectName, Part, Turn } from '../dialects/canonical/request.ts'
 import type { StreamReader } from '../dialects/dialect.ts'
 import { DIALECT } from '../dialects/registry.ts'
+import { beginningOf, CUT, endsOf } from './clip.ts'
 import type { ContextPart } from './context.ts'
 import { redact } from './redact.ts'
 
@@ -18,8 +19,13 @@ export type Said = Readonly<{
   model: string
   stream: boolean
   request: Buffer
+  /** Its beginning, where it was longer than that. */
   answer: Buffer
+  isAnswerCut: boolean
 }>
+
+/** Bytes of a request and of an answer that are read; reading that many takes some 20 ms of CPU. */
+export const MOST_BYTES = 1024 * 1024
 
 /** How much is kept of a request or of an answer. */
 export type Bounds = Readonly<{
@@ -48,64 +54,82 @@ const LOOKED_THROUGH = 4
 /** Providers and tools do not matter here. */
 const ORIGIN = { provider: '', toolNames: new Map<string, string>() }
 
+/** `isCut`: more was said than is there. */
+type Spoken = Readonly<{ role: string; text: string; isCut?: boolean }>
+
+/** A request and its answer, read once for all the places that keep something of them. */
+export type Told = Readonly<{
+  request: readonly Spoken[]
+  /** How many of these, the last, are new since the last answer that the request repeats. */
+  fresh: number
+  answer: readonly Spoken[]
+  /** The answer came to its end. */
+  isWhole: boolean
+}>
+
+export function retell(said: Said, sealer: Sealer): Told {
+  return { ...requestTexts(said, sealer), ...answerTexts(said) }
+}
+
 /** `leftOut`: texts for which there was no room. */
 export type Fitted = Readonly<{ parts: readonly ContextPart[]; leftOut: number }>
 
-/** What was asked, read; null: it cannot be read. */
-export type Asked = Pick<CanonicalRequest, 'system' | 'turns'> | null
-
-export function readAsked({ dialect, framing, model, stream, request }: Said, sealer: Sealer): Asked {
-  const value = parseJson(request.toString())
-  if (!isObject(value)) return null
-  const read = DIALECT[dialect].readRequest(value, { model, stream, headers: {}, framing, sealer })
-  return read.ok ? read.value : null
-}
-
 /** What was asked; the newest of it where there is no room for all. */
-export function requestParts(asked: Asked, bounds: Bounds): Fitted {
-  if (asked === null) return { parts: [], leftOut: 0 }
-  const { system, turns } = asked
-  const texts = (bounds.of === 'all' ? turns : newTurns(turns)).flatMap(({ role, parts }) =>
-    parts.flatMap((part) => partTexts(part).map((text) => ({ role, text }))),
-  )
-  const all: readonly Spoken[] = bounds.of === 'all' ? [...system, ...texts] : texts
-  const { parts, leftOut } = fitted(all.toReversed(), bounds)
+export function requestParts({ request, fresh }: Told, bounds: Bounds): Fitted {
+  const texts = bounds.of === 'all' ? request : request.slice(request.length - fresh)
+  const { parts, leftOut } = fitted(texts.toReversed(), bounds)
   return { parts: parts.toReversed(), leftOut }
 }
 
-export type Retold = Fitted & Readonly<{ isWhole: boolean }>
-
-/** @returns what the answer says as far as it came; nothing for what is no answer. */
-export const readAnswer = (said: Said): Texts => (said.stream ? streamTexts(said) : bodyTexts(said))
-
-export function answerParts({ texts, isWhole }: Texts, bounds: Bounds): Retold {
-  const spoken = texts.map((text) => ({ role: 'assistant', text }))
-  return { ...fitted(spoken, bounds), isWhole }
-}
-
-type Spoken = Readonly<{ role: string; text: string }>
+/** What was answered, as far as it came; nothing for what is no answer. */
+export const answerParts = ({ answer }: Told, bounds: Bounds): Fitted => fitted(answer, bounds)
 
 function fitted(texts: readonly Spoken[], { parts: most, text: longest, total }: Bounds): Fitted {
   const parts: ContextPart[] = []
   let room = total
-  for (const { role, text } of texts) {
+  for (const spoken of texts) {
     if (parts.length === most || room <= 0) break
-    const part = kept(role, text, Math.min(longest, room))
+    const part = kept(spoken, Math.min(longest, room))
     parts.push(part)
     // What was only looked through has its price, too.
-    room -= Math.max(part.text.length, Math.min(text.length, LOOKED_THROUGH * longest) / LOOKED_THROUGH)
+    const looked = Math.min(spoken.text.length, LOOKED_THROUGH * longest)
+    room -= Math.max(part.text.length, looked / LOOKED_THROUGH)
   }
   return { parts, leftOut: texts.length - parts.length }
 }
 
-/** What an answer says, and whether it came to its end. */
-export type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
-const NOTHING: Texts = { texts: [], isWhole: false }
-
-function newTurns(turns: readonly Turn[]): readonly Turn[] {
+function requestTexts(said: Said, sealer: Sealer): Pick<Told, 'request' | 'fresh'> {
+  const { dialect, framing, model, stream, request } = said
+  const isLong = request.length > MOST_BYTES
+  const { text, isWhole } = isLong ? endsOf(request, MOST_BYTES) : { text: request.toString(), isWhole: true }
+  // Where the oldest was left out, or nothing could be read of what is left.
+  const mark: readonly Spoken[] = isLong ? [{ role: 'user', text: '', isCut: true }] : []
+  const value = parseJson(text)
+  const read = isObject(value)
+    ? DIALECT[dialect].readRequest(value, { model, stream, headers: {}, framing, sealer })
+    : null
+  if (read === null || !read.ok) return { request: mark, fresh: mark.length }
+  const { system, turns } = read.value
   const last = turns.findLastIndex(({ role }) => role === 'assistant')
-  return turns.slice(last + 1)
+  const [old, fresh] = [turnTexts(turns.slice(0, last + 1)), turnTexts(turns.slice(last + 1))]
+  const all = [...system, ...(isWhole ? [] : mark), ...old, ...fresh]
+  return { request: all, fresh: fresh.length + (last === -1 && !isWhole ? 1 : 0) }
 }
+
+const turnTexts = (turns: readonly Turn[]): readonly Spoken[] =>
+  turns.flatMap(({ role, parts }) => parts.flatMap((part) => partTexts(part).map((text) => ({ role, text }))))
+
+function answerTexts(said: Said): Pick<Told, 'answer' | 'isWhole'> {
+  const { texts, isWhole } = said.stream ? streamTexts(said) : bodyTexts(said)
+  if (!said.isAnswerCut) return { answer: texts.map((text) => ({ role: 'assistant', text })), isWhole }
+  // The end of the last text is not there, and neither is what came behind it.
+  const cut = texts.length === 0 ? [''] : texts
+  const answer = cut.map((text, at) => ({ role: 'assistant', text, isCut: at === cut.length - 1 }))
+  return { answer, isWhole: false }
+}
+
+type Texts = Readonly<{ texts: readonly string[]; isWhole: boolean }>
+const NOTHING: Texts = { texts: [], isWhole: false }
 
 function partTexts(part: Part | AnswerPart): readonly string[] {
   switch (part.kind) {
@@ -128,21 +152,25 @@ function partTexts(part: Part | AnswerPart): readonly string[] {
   }
 }
 
-function bodyTexts({ dialect, answer }: Said): Texts {
-  const value = parseJson(answer.toString())
+/** The answer as JSON, closed where it was cut. */
+const answerJson = ({ answer, isAnswerCut }: Said): JsonValue | undefined =>
+  parseJson(isAnswerCut ? beginningOf(answer, MOST_BYTES) : answer.toString())
+
+function bodyTexts(said: Said): Texts {
+  const value = answerJson(said)
   if (!isObject(value)) return NOTHING
-  const reply = DIALECT[dialect].readReply(value, ORIGIN)
+  const reply = DIALECT[said.dialect].readReply(value, ORIGIN)
   if (!reply.ok) return NOTHING
   return { texts: (reply.value.candidates[0]?.parts ?? []).flatMap(partTexts), isWhole: true }
 }
 
-function streamTexts({ dialect, framing, answer }: Said): Texts {
-  const reader = DIALECT[dialect].openReader(ORIGIN)
-  const told = new Told()
-  const events = framing === 'json-array' ? elementsOf(answer) : eventsOf(answer)
+function streamTexts(said: Said): Texts {
+  const reader = DIALECT[said.dialect].openReader(ORIGIN)
+  const told = new PartsOfStream()
+  const events = said.framing === 'json-array' ? elementsOf(answerJson(said)) : eventsOf(said.answer)
   for (const event of events) told.take(reader.push(event))
   told.take(reader.end())
-  return told.told()
+  return told.texts()
 }
 
 type Pushed = Parameters<StreamReader['push']>[0]
@@ -165,13 +193,12 @@ function eventsOf(answer: Buffer): readonly Pushed[] {
 }
 
 /** The elements of one JSON array, which is whole or tells nothing. */
-function elementsOf(answer: Buffer): readonly Pushed[] {
-  const value: JsonValue | undefined = parseJson(answer.toString())
+function elementsOf(value: JsonValue | undefined): readonly Pushed[] {
   return Array.isArray(value) ? value.map((one) => ({ event: '', data: JSON.stringify(one) })) : []
 }
 
 /** The parts of a streamed answer, put together. */
-class Told {
+class PartsOfStream {
   readonly #parts = new Map<number, string>()
   #isWhole = false
 
@@ -196,14 +223,29 @@ class Told {
     }
   }
 
-  told(): Texts {
+  texts(): Texts {
     return { texts: [...this.#parts.values()].filter((text) => text !== ''), isWhole: this.#isWhole }
   }
 }
 
 /** @param length of what is kept, in UTF-16 code units. */
-function kept(role: string, text: string, length: number): ContextPart {
-  const whole = redact(text.slice(0, LOOKED_THROUGH * length))
-  const isCut = text.length > LOOKED_THROUGH * length || whole.length > length
-  return { role, text: isCut ? whole.slice(0, length).toWellFormed() : whole, truncated: isCut }
+function kept({ role, text, isCut = false }: Spoken, length: number): ContextPart {
+  const said = text.replaceAll(CUT, '')
+  const most = Math.min(said.length, LOOKED_THROUGH * length)
+  const isHalved = isCut || most < said.length
+  const whole = redact(isHalved ? said.slice(0, wordEnd(said, most)) : said)
+  const isShort = isHalved || said !== text || whole.length > length
+  return { role, text: isShort ? whole.slice(0, length).toWellFormed() : whole, truncated: isShort }
+}
+
+/** Where no word ends for so long, it is cut that much earlier, in UTF-16 code units. */
+const LONGEST_WORD = 4_096
+/** White space, brackets, quotes, and whatever no token is made of. */
+const WORD_END = /[^\x21-\x7e]|["'\\,;<>(){}[\]]/
+
+/** @returns the last place up to `most` at which a word ends, so that no secret is halved. */
+function wordEnd(text: string, most: number): number {
+  const least = Math.max(0, most - LONGEST_WORD)
+  for (let at = most; at > least; at--) if (WORD_END.test(text[at] ?? 'x')) return at
+  return least
 }

@@ -160,7 +160,7 @@ export const PURE = [
   'data-plane/api/calls/{request-headers,upstream-dialect}.ts',
   'data-plane/upstream/{answer-head,classify,rate-limits,spent,upstream-error}.ts',
   'data-plane/upstream/passage/commit-gate.ts',
-  'data-plane/sessions/{binding,redact,retell}.ts',
+  'data-plane/sessions/{binding,clip,redact,retell}.ts',
   'data-plane/sync/cursor.ts',
   'control-plane/budgets/grant.ts',
   'control-plane/audit/{changed,diff,export,fields,replay,signer,statement,verify-log,words}.ts',
