@@ -7,7 +7,7 @@ import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { readCredential } from '../admission/principal.ts'
 import { isObject, parseJson, type JsonObject } from '../dialects/canonical/json.ts'
-import { isSessionId, type ContextScope } from '../sessions/context.ts'
+import { isSessionId, isTurnOf, type ContextScope } from '../sessions/context.ts'
 import { Reply } from './reply.ts'
 import type { InferencePorts } from './serve.ts'
 import { TONGUE } from './tongues.ts'
@@ -52,7 +52,7 @@ async function read(ports: ContextPorts, request: IncomingMessage, session: stri
   const texts = (await ports.context?.read(scope.value)) ?? null
   if (texts === null) return err({ code: 'context_unavailable' })
   if (texts.length === 0) return err(UNKNOWN)
-  return ok({ id: session, object: 'session', ...turnsOn(page.value, texts.map(parseJson).filter(isObject)) })
+  return ok({ id: session, object: 'session', ...turnsOn(page.value, texts) })
 }
 
 const UNKNOWN: Problem = { code: 'session_not_found' }
@@ -85,11 +85,18 @@ function pageOf(url: string): Result<Page, Problem> {
   return ok({ limit: Number(limit), after: query.get('after'), isNewestFirst: order === 'desc' })
 }
 
-/** OpenAI's way of paging. After a turn that is not there any more comes the oldest that is. */
-function turnsOn({ limit, after, isNewestFirst }: Page, turns: readonly JsonObject[]): JsonObject {
+/**
+ * OpenAI's way of paging. A turn that is not there any more was older than all that are: behind it come all of them,
+ * or none, newest first. What is not on the page is not read.
+ */
+function turnsOn({ limit, after, isNewestFirst }: Page, turns: readonly string[]): JsonObject {
   const ordered = isNewestFirst ? turns.toReversed() : turns
-  const from = after === null ? 0 : ordered.findIndex(({ id }) => id === after) + 1
-  const data = ordered.slice(from, from + limit)
+  const place = after === null ? -1 : ordered.findIndex((turn) => isTurnOf(turn, after))
+  const from = after !== null && place === -1 && isNewestFirst ? ordered.length : place + 1
+  const data = ordered
+    .slice(from, from + limit)
+    .map(parseJson)
+    .filter(isObject)
   return {
     data,
     first_id: data[0]?.['id'] ?? null,

@@ -10,6 +10,12 @@ import { contextKey, type ContextScope, type ContextStore } from './context.ts'
 
 export type RedisContextOptions = RedisOptions & Readonly<{ limits: ContextLimits; key: Uint8Array }>
 
+/**
+ * Whoever looks at a session waits longer than a request may, in milliseconds: it may be megabytes, and what took
+ * too long would keep all turns of others out for a second.
+ */
+const PATIENCE_MS = 1_000
+
 export class RedisContextStore implements ContextStore {
   readonly #link: RedisLink
   readonly #prefix: string
@@ -38,7 +44,7 @@ export class RedisContextStore implements ContextStore {
   }
 
   async read(scope: ContextScope): Promise<readonly string[] | null> {
-    const kept = await this.#link.ask((redis) => redis.lrange(this.#place(scope), 0, -1))
+    const kept = await this.#link.ask((redis) => redis.lrange(this.#place(scope), 0, -1), PATIENCE_MS)
     if (kept === null) return null
     return kept.flatMap((sealed) => {
       const opened = openBytes(this.#key, Buffer.from(sealed, 'base64'), contextKey(scope))
@@ -47,7 +53,7 @@ export class RedisContextStore implements ContextStore {
   }
 
   async forget(scope: ContextScope): Promise<boolean | null> {
-    const count = await this.#link.ask((redis) => redis.del(this.#place(scope)))
+    const count = await this.#link.ask((redis) => redis.del(this.#place(scope)), PATIENCE_MS)
     return count === null ? null : count > 0
   }
 

@@ -25,6 +25,10 @@ export type ContextTurn = Readonly<{
   answer: readonly ContextPart[]
 }>
 
+/** Its id first, so that it is found without reading the rest. */
+export const encodeTurn = ({ id, ...rest }: ContextTurn): string => JSON.stringify({ id, ...rest })
+export const isTurnOf = (turn: string, id: string): boolean => turn.startsWith(`{"id":${JSON.stringify(id)},`)
+
 /** What is not text is told by its kind alone. */
 export type ContextPart = Readonly<{ role: string; text: string; truncated: boolean }>
 

@@ -19,7 +19,7 @@ const KEY: Principal = {
   limits: null,
   budgets: null,
   keepContext: true,
-  contentLog: { ttlSeconds: 60 },
+  contentLog: { ttlSeconds: 120 },
 }
 
 class Turns implements ContextStore {
@@ -75,21 +75,32 @@ let turns: Turns
 let contents: Contents
 let recorder: Recorder
 
-/** Knows the key, which wants everything kept. */
-function snapshotWithKey(): RoutingSnapshot {
+type Keeping = Pick<Principal, 'keepContext' | 'contentLog'>
+const NOTHING: Keeping = { keepContext: false, contentLog: null }
+
+/** In force now, whatever the key wanted when a request began; null: it knows no such key. */
+function snapshotWhere(wanted: Keeping | null): RoutingSnapshot {
   const log = new TestLog()
-  const body = { contentLog: KEY.contentLog }
   const stream = clientKeyStream(KEY.keyId)
-  log.append([keyIssued(KEY.keyId), { type: 'ClientKeyContentLogSet', stream, body }])
+  if (wanted === null) log.append([keyIssued('key_other')])
+  else {
+    const { keepContext, contentLog } = wanted
+    log.append([
+      keyIssued(KEY.keyId),
+      { type: 'ClientKeyContextSet', stream, body: { keepContext } },
+      { type: 'ClientKeyContentLogSet', stream, body: { contentLog } },
+    ])
+  }
   const slots = { deployments: new Slots(), providers: new Slots(), lanes: new Slots() }
   const state = { catalog: log.catalog(), digest: log.digest(), discovered: new Map() }
   return compileSnapshot({ ...state, slots, previous: null, secret: () => undefined })
 }
-const holder = { current: snapshotWithKey() }
+let holder: { current: RoutingSnapshot }
 
 beforeEach(() => {
   turns = new Turns()
   contents = new Contents()
+  holder = { current: snapshotWhere(KEY) }
   recorder = new Recorder({ contexts: turns, contents, sealer: openSealer, holder, now: () => 1_000 })
 })
 afterEach(() => void vi.restoreAllMocks())
@@ -247,3 +258,66 @@ test('answers that end together are kept one at a time, and beyond a hundred not
   }
   expect([turns.all.length, recorder.dropped.turns, counts.size]).toEqual([100, 1, 101])
 })
+
+test('a turn is bounded, however many texts it has', async () => {
+  const messages = Array.from({ length: 100 }, () => ({ role: 'user', content: 'long '.repeat(1_000) }))
+  const [turn] = await kept(asking({ messages }), saying('Well'))
+  expect(turn.request.map(({ text }) => text.length)).toEqual(Array.from({ length: 16 }, () => 4_000))
+})
+
+describe('of a request under way', () => {
+  const changes: readonly (readonly [string, Keeping | null, Keeping | null])[] = [
+    ['nothing is kept when its key has turned both off', KEY, NOTHING],
+    ['nothing is kept when its key is gone', KEY, null],
+    ['nothing is kept when its key has turned both on', NOTHING, KEY],
+  ]
+  test.each(changes)('%s', async (_what, before, after) => {
+    const answer = new Answer()
+    recorder.watch(answer, asking(HELLO, { principal: { ...KEY, ...before } }))
+    holder.current = snapshotWhere(after)
+    answer.tell(saying('Well'))
+    await later()
+    expect([turns.all, contents.all, recorder.dropped]).toEqual([[], [], { turns: 0, contents: 0 }])
+  })
+
+  test('nothing is kept when its key turns both off after its end', async () => {
+    const answer = new Answer()
+    recorder.watch(answer, asking(HELLO))
+    answer.tell(saying('Well'))
+    holder.current = snapshotWhere(NOTHING)
+    await later()
+    expect([turns.all, contents.all]).toEqual([[], []])
+  })
+
+  test('one place is kept when its key has turned off the other', async () => {
+    holder.current = snapshotWhere({ keepContext: false, contentLog: KEY.contentLog })
+    await keep()
+    holder.current = snapshotWhere({ keepContext: true, contentLog: null })
+    await keep()
+    expect([turns.all.length, contents.all.length]).toEqual([1, 1])
+  })
+
+  test.each([
+    [60, 60],
+    [180, 120],
+  ])(
+    'the content is kept no longer than its key says now, nor than it said: %d s, %d s',
+    async (now, ttl) => {
+      holder.current = snapshotWhere({ keepContext: true, contentLog: { ttlSeconds: now } })
+      await keep()
+      expect(contents.all.map(({ at, until }) => until - at)).toEqual([ttl * 1_000])
+    },
+  )
+
+  async function keep(): Promise<void> {
+    const answer = new Answer()
+    recorder.watch(answer, asking(HELLO))
+    answer.tell(saying('Well'))
+    await later()
+  }
+})
+
+/** What is kept is kept in a turn of the event loop after the answer. */
+async function later(): Promise<void> {
+  for (let at = 0; at < 3; at++) await new Promise((resolve) => void setImmediate(resolve))
+}

@@ -10,7 +10,7 @@ import type { KeyId } from '#contracts/ids.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
-import { isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
+import { encodeTurn, isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
 import {
   answerParts,
   CONTENT_BOUNDS,
@@ -150,7 +150,7 @@ export class Recorder {
     if (contexts === null) return
     const bounds = contextBounds(contexts.limits.textLength)
     const [request, answer] = [requestParts(told, bounds).parts, answerParts(told, bounds).parts]
-    contexts.add({ key, session }, JSON.stringify({ ...about, request, answer } satisfies ContextTurn))
+    contexts.add({ key, session }, encodeTurn({ ...about, request, answer }))
   }
 
   #keepContent({ ttlSeconds }: NonNullable<Places['content']>, key: KeyId, told: Told, about: About): void {

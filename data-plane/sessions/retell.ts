@@ -37,13 +37,14 @@ export type Bounds = Readonly<{
   total: number
 }>
 
-/** Of a session's turn. */
+/** Of a session's turn: so many texts, and so many of the longest. Whoever looks at a session reads all its turns. */
 const MOST_PARTS = 40
+const MOST_LONG_PARTS = 16
 export const contextBounds = (textLength: number): Bounds => ({
   of: 'new',
   parts: MOST_PARTS,
   text: textLength,
-  total: Infinity,
+  total: MOST_LONG_PARTS * textLength,
 })
 
 /** Looking through the longest that is kept for secrets takes 20 ms of CPU at worst, the usual far less than one. */

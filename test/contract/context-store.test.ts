@@ -9,6 +9,7 @@ import { MemoryContextStore } from '#data-plane/sessions/context-memory.ts'
 import { RedisContextStore } from '#data-plane/sessions/context-redis.ts'
 import type { ContextScope, ContextStore } from '#data-plane/sessions/context.ts'
 import { eventually } from '../eventually.ts'
+import { FaultProxy } from '../faults/proxy.ts'
 import { PATIENT_MS } from '../order.ts'
 import { freshRedis } from '../services/services.ts'
 
@@ -118,5 +119,23 @@ describe('session context on Redis', () => {
     for (const key of keys) await redis.rpush(key, ...entries.flat())
     const read = [await store.read(mine), await store.read(theirs)]
     expect(read.map((turns) => new Set(turns))).toEqual([new Set(['canary-91']), new Set(['other'])])
+  })
+
+  test('is read though that takes longer than a request would wait, and costs nobody a turn', async () => {
+    const { url, prefix } = await freshRedis()
+    const proxy = stack.use(await FaultProxy.start(url))
+    const clock = new ManualClock()
+    const options = { url: proxy.via(url), prefix, clock, limits: LIMITS, key: SEAL }
+    const store = stack.use(new RedisContextStore(options))
+    await answers(store, clock)
+    const [mine, theirs] = [aScope(), aScope({ key: keyId('key_2') })]
+    store.add(mine, 'turn')
+    await holds(store, mine, ['turn'])
+    const before = store.failures
+    proxy.set({ down: { latencyMs: 200 } })
+    expect(await store.read(mine)).toEqual(['turn'])
+    store.add(theirs, 'turn')
+    await holds(store, theirs, ['turn'])
+    expect([await store.forget(mine), store.failures]).toEqual([true, before])
   })
 })

@@ -4,6 +4,7 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { clientKeyStream, keyId } from '#contracts/ids.ts'
+import type { ContextStore } from '#data-plane/sessions/context.ts'
 import { eventually } from '../eventually.ts'
 import { behaviours } from '../fakes/behaviour.ts'
 import { FakeProvider } from '../fakes/provider.ts'
@@ -171,6 +172,62 @@ describe('a session', () => {
       expect((await look('s', KEY, query)).status, query).toBe(400)
   })
 
+  test('that goes on is paged without end neither way: behind a turn that is gone come newer ones alone', async () => {
+    for (let at = 0; at < CONTEXT.turns; at++) await chat(`turn ${at}`, 's')
+    const [gone] = await turns('s', CONTEXT.turns)
+    await chat('one more', 's')
+    await eventually(async () => (await look('s')).body.data[0]?.id !== gone?.id)
+    const left = (await turns('s', CONTEXT.turns)).map(({ id }) => id)
+    const page = async (query: string): Promise<unknown> => {
+      const { body } = await look('s', KEY, `?after=${gone?.id}&${query}`)
+      return [body.data.map(({ id }) => id), body.has_more]
+    }
+    expect(await page('order=desc&limit=2')).toEqual([[], false])
+    expect(await page('order=asc&limit=2')).toEqual([left.slice(0, 2), true])
+  })
+
+  test('of which nobody can say is unavailable, to look at and to delete', async () => {
+    const nobody: ContextStore = {
+      failures: 0,
+      limits: CONTEXT,
+      add: () => undefined,
+      read: async () => null,
+      forget: async () => null,
+      [Symbol.asyncDispose]: async () => undefined,
+    }
+    await using lost = await Gateway.start({
+      providers: { a: { baseUrl: provider.baseUrl } },
+      models: { m: ['a/m'] },
+      context: nobody,
+    })
+    for (const method of ['GET', 'DELETE']) {
+      const headers = { authorization: `Bearer ${KEY}` }
+      const answer = await fetch(`${lost.baseUrl}/sessions/s`, { method, headers })
+      expect([answer.status, await answer.json()]).toMatchObject([
+        503,
+        { error: { code: 'context_unavailable' } },
+      ])
+    }
+  })
+
+  test.each([
+    ['x'.repeat(256), 200],
+    ['x'.repeat(257), 404],
+    ['x'.repeat(2_000), 404],
+    ['%zz', 404],
+    ['%00', 404],
+    ['__proto__', 404],
+    ['', 404],
+  ])('whose id is %j is answered', async (id, status) => {
+    if (status === 200) await chat('kept', id)
+    if (status === 200) await turns(id, 1)
+    for (const method of ['GET', 'DELETE']) {
+      const headers = { authorization: `Bearer ${KEY}` }
+      const answer = await fetch(`${gateway.baseUrl}/sessions/${id}`, { method, headers })
+      expect([method, answer.status]).toEqual([method, status])
+    }
+  })
+
   test('is not kept for a key that does not want it, nor for a client that named none', async () => {
     await chat('quiet', 's', 'sk-quiet')
     await fetch(`${gateway.baseUrl}/chat/completions`, {
@@ -201,6 +258,20 @@ describe('another key', () => {
     expect((await remove('sk-other')).status).toBe(404)
     expect((await look('same', 'sk-other')).status).toBe(404)
     expect(await text(KEY)).toBe('mine')
+  })
+
+  test('is told the same of a session of this one as of none', async () => {
+    await chat('mine', 'same')
+    await turns('same', 1)
+    const told = async (method: string, id: string): Promise<unknown> => {
+      const headers = { authorization: 'Bearer sk-other' }
+      const answer = await fetch(`${gateway.baseUrl}/sessions/${id}`, { method, headers })
+      const own = ['date', 'x-request-id', 'content-length']
+      return [answer.status, await answer.text(), [...answer.headers].filter(([name]) => !own.includes(name))]
+    }
+    for (const method of ['GET', 'DELETE'])
+      expect(await told(method, 'same')).toEqual(await told(method, 'none'))
+    expect(await turns('same', 1)).toHaveLength(1)
   })
 
   test('finds no way to what was said with this one, whatever it asks for', async () => {
