@@ -10,6 +10,7 @@ import {
   EVENT_TYPES,
   isEventType,
   parseEventBody,
+  REVOCATIONS,
   type EventType,
   type RecordedEvent,
 } from './event.ts'
@@ -244,4 +245,8 @@ describe('event types', () => {
     const parsed = parseEventBody(type, body)
     expect(parsed.error?.issues[0]?.path.join('.')).toBe(path)
   })
+})
+
+test('limits of a model and what a provider may reach count among what takes a right away', () => {
+  for (const type of ['LogicalModelLimitsSet', 'ProviderEgressPolicySet']) expect(REVOCATIONS).toContain(type)
 })

@@ -46,8 +46,10 @@ export const REVOCATIONS: ReadonlySet<string> = new Set<EventType>([
   'ClientKeyOwnerSet',
   'BudgetCreated',
   'BudgetTermsSet',
+  'LogicalModelLimitsSet',
   'CredentialRevoked',
   'ProviderDisabled',
+  'ProviderEgressPolicySet',
   'ProviderRemoved',
 ])
 
