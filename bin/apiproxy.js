@@ -66,13 +66,14 @@ function handOver() {
     )
     return
   }
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
   const forward = (signal) => {
     // A terminal sends Ctrl-C to the child as well, and a second one would mean: do not wait.
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
+  // Before there is a child: once it runs nobody's signal may end this process alone.
   for (const signal of signals) process.on(signal, forward)
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
   child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`))
   child.on('exit', (code, signal) => {
     for (const name of signals) process.off(name, forward)
