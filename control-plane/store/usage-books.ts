@@ -150,6 +150,8 @@ export class UsageBooks {
           usage_cost(input, output, cache_read, cache_write, price_input, price_output, price_read, price_write),
           record
         from given
+        -- Writers of the same records wait for each other in one order, or some would wait in a circle.
+        order by at, id
         on conflict do nothing
         returning *),
       summed as (
