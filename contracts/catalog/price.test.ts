@@ -41,6 +41,20 @@ test('of all that fit the latest counts, of those of one time the model’s own,
   )
 })
 
+test('a list is looked through once, however often it is asked of', () => {
+  let looks = 0
+  const prices = [own('m', 0, 1), own('n', 0, 2), own('*', 0, 3)].map((price) => ({
+    ...price,
+    get model() {
+      looks += 1
+      return price.model
+    },
+  }))
+  const priced = { definition: { ...definition({}), prices } }
+  const inputs = ['m', 'n', 'other', 'm'].map((model) => priceAt(priced, model, 5)?.input)
+  expect([inputs, looks]).toEqual([[1, 2, 3, 1], prices.length])
+})
+
 test('spans tell the price of every moment between two', () => {
   fc.assert(
     fc.property(
