@@ -1,7 +1,8 @@
 /**
- * A request and its answer, in the client's own format, as the few texts that are kept of them.
+ * A request and its answer, in the client's own format, as the texts that are kept of them.
  *
- * Pure. Secrets are taken out before a text is cut, so that none is halved.
+ * Pure. Secrets are taken out before a text is cut to its length. What is too long to be looked through is cut
+ * before that, where a word ends, so that no token is halved.
  */
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import { isObject, parseJson, type JsonValue } from '../dialects/canonical/json.ts'
