@@ -6,13 +6,13 @@ import { canonical } from '#contracts/canonical.ts'
 import { FOLD_VERSION } from '#contracts/catalog/catalog.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import type { Clock } from '#contracts/process/clock.ts'
-import type { Ledger } from '../commands/ledger.ts'
+import { DIGEST_EVERY, type Ledger } from '../commands/ledger.ts'
 import type { Past } from '../store/past.ts'
 import type { Signer } from './signer.ts'
 import { openCheckpoint, type Checkpoint } from './statement.ts'
 
 /** Issued after as many commits, or after as many milliseconds when there is anything new. */
-export const CHECKPOINT_EVERY = { commits: 100, ms: 60_000 } as const
+export const CHECKPOINT_EVERY = { commits: DIGEST_EVERY, ms: 60_000 } as const
 /** Statements that wait for the database; the newest say all that the older ones do. */
 const WAITING_AT_MOST = 1_000
 

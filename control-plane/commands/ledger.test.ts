@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { stateDigest } from '#contracts/commit/digest.ts'
-import { MAX_COMMIT_BYTES, type WireCommit } from '#contracts/commit/commit.ts'
+import { GUARD, MAX_COMMIT_BYTES, TENANT, type WireCommit } from '#contracts/commit/commit.ts'
 import { modelName, providerId, type ProviderId } from '#contracts/ids.ts'
 import { openAdminPlane, type AdminPlane } from '#test/control-plane/admin-plane.ts'
 import { credential, definition, target } from '#test/control-plane/given.ts'
+import { keyIssued, TestLog } from '#test/model/log-builder.ts'
 import type { Command } from './command.ts'
-import { Ledger, LedgerBusy, type Log, type Request } from './ledger.ts'
+import { DIGEST_EVERY, Ledger, LedgerBusy, type Log, type Request } from './ledger.ts'
 
 let plane: AdminPlane
 let log: Log
@@ -289,5 +290,35 @@ describe('the ledger', () => {
     gate.resolve()
     expect((await Promise.all(waiting)).every(({ ok }) => ok)).toBe(true)
     expect(await slow.execute(ask(register()))).toMatchObject({ ok: true })
+  })
+})
+
+describe('a long log', () => {
+  const META = {
+    commandId: 'c',
+    command: 'test',
+    actor: { kind: 'test', id: 't' },
+    reason: null,
+    at: 0,
+    tenant: TENANT,
+    guard: GUARD,
+  }
+
+  test('is folded in runs that end where checkpoints are made, its last page commit by commit', async () => {
+    const written = new TestLog()
+    while (written.head < 1_234) written.append([keyIssued(`key_${written.head}`)])
+    const read: Log['read'] = async (after, limit) =>
+      written.commits.slice(after, after + limit).map((wire) => ({ wire, meta: META }))
+    const late = new Ledger({ ...log, read }, plane.clock)
+    const heard: number[] = []
+    late.onCommits((wires) => heard.push(...wires.map(({ commit }) => commit)))
+    await late.catchUp()
+    expect(late.snapshot).toEqual(written.snapshot())
+    expect(heard).toEqual(written.commits.map(({ commit }) => commit))
+    const known = heard.filter((commit) => late.digestAt(commit) !== undefined)
+    const ends = Array.from({ length: 1_000 / DIGEST_EVERY }, (_, at) => (at + 1) * DIGEST_EVERY)
+    expect(known).toEqual([...ends, ...heard.slice(1_000)])
+    for (const commit of [...ends, 1_001])
+      expect(late.digestAt(commit)).toBe(stateDigest(written.catalog(commit)))
   })
 })

@@ -168,8 +168,8 @@ const LOG: readonly Bug[] = [
     'a command sent again is carried out again',
     change(
       LEDGER,
-      'expectedHead: this.#catalog.commit,\n      commandId,',
-      'expectedHead: this.#catalog.commit,\n      commandId: `${commandId} ${this.#catalog.commit}`,',
+      'expectedHead: this.#held.catalog.commit,\n      commandId,',
+      'expectedHead: this.#held.catalog.commit,\n      commandId: `${commandId} ${this.#held.catalog.commit}`,',
     ),
   ),
   bug(
@@ -178,7 +178,7 @@ const LOG: readonly Bug[] = [
     change(
       LEDGER,
       'const result = await this.#log.append(this.#appendInput(request, decision.value, outcome))',
-      "const next = this.#catalog.commit + 1; const result = await this.#log.append(this.#appendInput(request, decision.value, outcome)).catch(() => ({ kind: 'replayed', commit: next, response: canonical(outcome) }))",
+      "const next = this.#held.catalog.commit + 1; const result = await this.#log.append(this.#appendInput(request, decision.value, outcome)).catch(() => ({ kind: 'replayed', commit: next, response: canonical(outcome) }))",
     ),
   ),
   bug(
