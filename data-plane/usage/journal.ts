@@ -69,20 +69,20 @@ export class Journal {
   /** Reads what an earlier process left. @returns lines that tell which intents are open, with their mark. */
   load(): readonly string[] {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    let lines: string[] = []
+    let telling: string[] = []
     for (const name of readdirSync(this.#folder)
       .filter((file) => SEGMENT.test(file))
       .toSorted()) {
       const content = readFileSync(join(this.#folder, name))
       const bytes = content.lastIndexOf(LINE_FEED) + 1
-      const own = bytes === 0 ? [] : content.toString('utf8', 0, bytes - 1).split('\n')
-      const isWhole = own.includes(INTENT)
+      const isWhole = content.includes(`\n${HEAD_END}`) || content.indexOf(HEAD_END) === 0
       const records = recordsIn(content)
       this.segments.push({ name, isWhole, bytes, records, sentBytes: 0, sentRecords: 0 })
       this.#number = Number(name.slice(0, 10))
-      lines = isWhole ? own : [...lines, ...own]
+      if (isWhole) telling = []
+      telling.push(content.toString('utf8', 0, bytes))
     }
-    return lines
+    return telling.join('').split('\n').slice(0, -1)
   }
 
   /** The segments that a later process reads to know what was open. */

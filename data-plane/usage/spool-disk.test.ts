@@ -12,27 +12,38 @@ const open = (stream: Shelf, folder: string): Spool =>
   new Spool({ folder, stream, mostBytes: 64 * 1024 * 1024, idOf, onProblem: () => undefined })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spool-disk-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
+})
+
+/** @param take how many of so many bytes the disk takes of a write; none: it is full. */
+function useDisk(take: (bytes: number) => number): void {
+  const write = fs.writeSync
+  vi.spyOn(fs, 'writeSync').mockImplementation((file: number, text: unknown, at: unknown = 0) => {
+    if (!Buffer.isBuffer(text) || typeof at !== 'number') throw new Error('not written like this here')
+    const bytes = take(text.length - at)
+    if (bytes <= 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    return write(file, text, at, bytes)
+  })
+  syncBuiltinESMExports()
+}
+
 describe('the spool on a disk that takes a part of a write and then no more', () => {
-  /** Takes `bytes` of the next write and refuses the rest of it; null: takes everything. */
+  /** Takes `room` bytes of the next write and refuses the rest of it; null: takes everything. */
   let room: number | null = null
-  let folder = ''
   beforeEach(() => {
     room = null
-    folder = mkdtempSync(join(tmpdir(), 'spool-disk-'))
-    const write = fs.writeSync
-    vi.spyOn(fs, 'writeSync').mockImplementation((file: number, text: unknown, at: unknown = 0) => {
-      if (!Buffer.isBuffer(text) || typeof at !== 'number') throw new Error('not written like this here')
-      const end = room === null ? text.length : Math.min(text.length, at + room)
-      if (end === at) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-      if (room !== null) room -= end - at
-      return write(file, text, at, end - at)
+    useDisk((bytes) => {
+      const taken = Math.min(bytes, room ?? bytes)
+      if (room !== null) room -= taken
+      return taken
     })
-    syncBuiltinESMExports()
-  })
-  afterEach(() => {
-    rmSync(folder, { recursive: true })
-    vi.restoreAllMocks()
-    syncBuiltinESMExports()
   })
 
   test('leaves no file behind, whatever it took, and publishes everything when there is room again', async () => {
@@ -88,25 +99,9 @@ describe('the spool on a disk that takes a part of a write and then no more', ()
 
 describe('the spool on a disk that it has filled itself', () => {
   const MOST_BYTES = 9_000_000
-  let folder = ''
   const used = (): number =>
     readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'spool-full-'))
-    const write = fs.writeSync
-    vi.spyOn(fs, 'writeSync').mockImplementation((file: number, text: unknown, at: unknown = 0) => {
-      if (!Buffer.isBuffer(text) || typeof at !== 'number') throw new Error('not written like this here')
-      const part = Math.min(text.length - at, MOST_BYTES - used())
-      if (part <= 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-      return write(file, text, at, part)
-    })
-    syncBuiltinESMExports()
-  })
-  afterEach(() => {
-    rmSync(folder, { recursive: true })
-    vi.restoreAllMocks()
-    syncBuiltinESMExports()
-  })
+  beforeEach(() => useDisk((bytes) => Math.min(bytes, MOST_BYTES - used())))
 
   test('has room again when the bus is back, whoever is still under way', async () => {
     const shelf = new Shelf()
