@@ -42,6 +42,8 @@ export function conclude(problems: readonly string[]): void {
   for (const problem of problems) process.stdout.write(`FAILED: ${problem}\n`)
   process.stdout.write(problems.length === 0 ? 'passed\n' : `${problems.length} problems\n`)
   process.exitCode = problems.length === 0 ? 0 : 1
+  // Left to end by itself, Node (24.21) now and then waits for ever, at full speed, for a handle that is gone.
+  process.once('beforeExit', () => process.exit())
   setTimeout(() => {
     process.stdout.write(`still open after the end: ${process.getActiveResourcesInfo().join(', ')}\n`)
     process.exit()
