@@ -79,15 +79,18 @@ export function recordChoice(
     const said = one === undefined ? null : knownOf(at, one.standing, taste.gammaLatency !== 0, isLimited)
     if (said !== null) known.push(said)
   }
-  return {
+  const choice: Writable<RecordedChoice> = {
     chosen: pick.kind === 'chosen' ? scored.indexOf(pick.chosen) : null,
     why: pick.why,
-    ...(drawn > 0 ? { drawn } : {}),
-    ...(table === null ? {} : { table: tableOf(table) }),
-    ...(futility === null ? {} : { futility }),
-    ...(known.length > 0 ? { known } : {}),
   }
+  if (drawn > 0) choice.drawn = drawn
+  if (table !== null) choice.table = tableOf(table)
+  if (futility !== null) choice.futility = futility
+  if (known.length > 0) choice.known = known
+  return choice
 }
+
+type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
 
 const tableOf = ({ epoch, seq, say }: TableInForce): NonNullable<RecordedChoice['table']> =>
   say === 1 ? { epoch, seq } : { epoch, seq, say }
@@ -98,7 +101,7 @@ function knownOf(
   hasLatency: boolean,
   isLimited: boolean,
 ): RecordedKnown | null {
-  const known: { -readonly [Key in keyof RecordedKnown]: RecordedKnown[Key] } = { at }
+  const known: Writable<RecordedKnown> = { at }
   let isSound = true
   const set = <Key extends keyof RecordedKnown>(key: Key, value: RecordedKnown[Key]): void => {
     known[key] = value

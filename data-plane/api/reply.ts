@@ -47,7 +47,7 @@ export class Reply implements Downstream {
     this.#response = response
     this.#requestId = requestId
     this.#tongue = tongue
-    response.once('close', () => {
+    response.on('close', () => {
       clearInterval(this.#keepAlive)
       this.#onClosed?.(response.writableFinished)
       if (response.writableFinished) return
@@ -74,8 +74,11 @@ export class Reply implements Downstream {
     this.#provider = head.deployment.provider
     const ours = this.#describe(head) // asked in any case: it also settles where a session is
     if (this.#status !== 0) return // told early, to keep the stream alive
-    const length = head.length === null ? STREAM_HEADERS : ['content-length', String(head.length)]
-    this.#head(head.status, ['content-type', head.contentType, ...length, ...ours, ...head.passed])
+    const headers = ['content-type', head.contentType]
+    if (head.length === null) headers.push(...STREAM_HEADERS)
+    else headers.push('content-length', String(head.length))
+    headers.push(...ours, ...head.passed)
+    this.#head(head.status, headers)
   }
 
   /** Who answered; null: nobody yet. */
@@ -187,8 +190,8 @@ export class Reply implements Downstream {
   }
 
   #head(status: number, headers: string[]): void {
-    const ids = [names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId)]
-    this.#response.writeHead(status, [...ids, ...headers])
+    headers.push(names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId))
+    this.#response.writeHead(status, headers)
     this.#status = status
   }
 

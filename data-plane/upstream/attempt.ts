@@ -53,6 +53,8 @@ export type AttemptInput = Readonly<{
   limitMs: number
   /** What is left of the whole request's time, in milliseconds. */
   remainingMs: number
+  /** Monotonic milliseconds. */
+  startedAt: number
   client: Downstream
   /** Told right before the first byte goes out. */
   onSend?: (() => void) | undefined
@@ -90,7 +92,6 @@ export function attempt(input: AttemptInput): Promise<AttemptResult> {
 class Attempt implements Dispatcher.DispatchHandler {
   readonly #input: AttemptInput
   readonly #resolve: (result: AttemptResult) => void
-  readonly #startedAt: number
   readonly #chunks: Buffer[] = []
   #bytes = 0
   #state: State = 'waiting'
@@ -108,7 +109,6 @@ class Attempt implements Dispatcher.DispatchHandler {
   constructor(input: AttemptInput, resolve: (result: AttemptResult) => void) {
     this.#input = input
     this.#resolve = resolve
-    this.#startedAt = input.clock.monotonic()
   }
 
   send(): void {
@@ -116,15 +116,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     client.onGone(() => this.#giveUp(failure('cancelled')))
     if (this.#state === 'done') return // it had left before
     this.#timer = setTimeout(() => this.#outOfTime(), Math.min(limitMs, remainingMs))
-    dispatcher.dispatch(
-      {
-        method: prepared.method,
-        path: prepared.path,
-        ...bodyOptions(prepared.headers.concat(lane.headers), prepared.body),
-        bodyTimeout: deployment.timeouts.idleMs,
-      },
-      this,
-    )
+    const { method, path } = prepared
+    const { headers, body } = bodyOptions(prepared.headers.concat(lane.headers), prepared.body)
+    dispatcher.dispatch({ method, path, headers, body, bodyTimeout: deployment.timeouts.idleMs }, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -371,7 +365,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   /** In milliseconds. */
   #elapsed(): number {
-    return this.#input.clock.monotonic() - this.#startedAt
+    return this.#input.clock.monotonic() - this.#input.startedAt
   }
 
   #finish(outcome: Failure | null, refused: Refused | null = null, unanswered = false): void {

@@ -267,8 +267,8 @@ class Run {
     const { firstTokenMs, answerMs } = deployment.timeouts
     this.#attempts += 1
     onBegin?.({ deployment, lane, why, prepared })
-    const begunAt = clock.monotonic()
-    const ticket = health.begin(deployment, lane, ask, warmthOf(session, deployment), begunAt)
+    const startedAt = clock.monotonic()
+    const ticket = health.begin(deployment, lane, ask, warmthOf(session, deployment), startedAt)
     const result = await attempt({
       dispatcher: pools.for(deployment),
       deployment,
@@ -277,7 +277,8 @@ class Run {
       prepared,
       stream,
       limitMs: firstLimitMs(chosen.standing.expectedMs, stream ? firstTokenMs : answerMs, hasOther),
-      remainingMs: this.#remainingMs(),
+      remainingMs: this.#endsAt - startedAt,
+      startedAt,
       client,
       onSend,
       onFirst: (firstMs) => onFirst(lane, firstMs, health.first(ticket, firstMs, clock.monotonic())),
@@ -291,12 +292,20 @@ class Run {
     const { failure, firstMs, totalMs } = result
     const slowness = firstMs === null || stream ? null : health.first(ticket, firstMs, now)
     const habit = health.end(ticket, failure, result.limits, now)
-    const outcome: OutcomeClass = failure?.outcome ?? 'success'
-    const { warnings, dialect } = prepared
-    const status = failure?.status ?? 0
-    const { spent } = result
-    const told = { outcome, firstMs, slowness, totalMs, habit, spent, status, warnings }
-    onAttempt({ deployment, lane, why, dialect, ...told })
+    onAttempt({
+      deployment,
+      lane,
+      why,
+      dialect: prepared.dialect,
+      outcome: failure?.outcome ?? 'success',
+      firstMs,
+      slowness,
+      totalMs,
+      habit,
+      spent: result.spent,
+      status: failure?.status ?? 0,
+      warnings: prepared.warnings,
+    })
     return result
   }
 

@@ -3,15 +3,13 @@
  *
  * Pure. Pieces are how a large body gets another model's name without being copied.
  */
-import type { Dispatcher } from './pools.ts'
-
 export type RequestBody = Buffer | readonly Buffer[]
 
 /** The part of undici's options that a body needs. @param body null: none. */
 export function bodyOptions(
   headers: string[],
   body: RequestBody | null,
-): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
+): Readonly<{ headers: string[]; body: Buffer | null }> {
   if (body === null || !isPieces(body)) return { headers, body }
   const length = piecesOf(body).reduce((sum, piece) => sum + piece.length, 0)
   const pieces: unknown = body

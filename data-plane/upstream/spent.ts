@@ -22,15 +22,24 @@ export type Spent = Readonly<{ tokens: Tokens; isEstimated: boolean }>
 
 /** @param isWhole the answer came to its end. @param request the body that was sent. */
 export function spentOf({ usage, seen }: Told, isWhole: boolean, request: RequestBody | null): Spent {
-  if (usage !== null && isWhole) {
-    const { native: _, ...tokens } = usage
-    return { tokens, isEstimated: false }
-  }
-  const { native: _, ...tokens } = { native: null, ...(usage ?? NO_TOKENS) }
+  const tokens = usage === null ? NO_TOKENS : tokensOf(usage)
+  if (usage !== null && isWhole) return { tokens, isEstimated: false }
   const input = tokens.input > 0 ? tokens.input : weighPieces(request)
   const output = Math.max(tokens.output, Math.ceil(seen()))
   return { tokens: { ...tokens, input, output }, isEstimated: true }
 }
+
+/** Member by member: a copy "of all but one" is made by name, at run time, and costs as much as the whole pick. */
+const tokensOf = (usage: Usage): Tokens => ({
+  input: usage.input,
+  output: usage.output,
+  cacheRead: usage.cacheRead,
+  cacheWrite: usage.cacheWrite,
+  cacheWriteLong: usage.cacheWriteLong,
+  reasoning: usage.reasoning,
+  inputAudio: usage.inputAudio,
+  outputAudio: usage.outputAudio,
+})
 
 const weighPieces = (request: RequestBody | null): number =>
   request === null ? 0 : piecesOf(request).reduce((sum, piece) => sum + weighRequest(piece), 0)

@@ -67,6 +67,7 @@ export class AttemptRig implements AsyncDisposable {
       prepared: prepared(),
       stream: false,
       limitMs: over.stream === true ? target.timeouts.firstTokenMs : target.timeouts.answerMs,
+      startedAt: (over.clock ?? systemClock).monotonic(),
       remainingMs: 5_000,
       client: this.client,
       onFirst: (ms) => void this.firsts.push(ms),
