@@ -7,6 +7,7 @@ import { ERRORS, type Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
 import type { Refused } from '../upstream/attempt.ts'
 import type { AnswerHead, Downstream } from '../upstream/downstream.ts'
+import { chunkOf } from './chunked.ts'
 import type { Tongue } from './inquiry.ts'
 
 /** Load balancers cut connections that say nothing for 60 s, some already after 30. In milliseconds. */
@@ -22,6 +23,8 @@ const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
  */
 const ONE_WRITE_BYTES = 4 * 1024
 
+const NOTHING = Buffer.alloc(0)
+
 /** Headers as Node takes them fastest: name, value, name, value… */
 export type HeaderList = readonly string[]
 
@@ -35,6 +38,8 @@ export class Reply implements Downstream {
   #gone = false
   #status = 0
   #isStream = false
+  /** Its body goes out in chunks that we frame ourselves. */
+  #isChunked = false
   #bytes = 0
   #provider: string | null = null
   #listener: ((chunk: Buffer) => void) | null = null
@@ -104,7 +109,7 @@ export class Reply implements Downstream {
   write(chunk: Buffer): boolean {
     this.#bytes += chunk.length
     this.#listener?.(chunk)
-    return this.#response.write(chunk)
+    return this.#write(chunk)
   }
 
   end(last: Buffer | null): void {
@@ -186,17 +191,25 @@ export class Reply implements Downstream {
 
   #sayAlive(): void {
     if (this.#status === 0) this.#head(200, ['content-type', this.#tongue.streamType, ...STREAM_HEADERS])
-    this.#response.write(this.#tongue.keepAlive)
+    this.#write(Buffer.from(this.#tongue.keepAlive))
   }
 
   #head(status: number, headers: string[]): void {
     headers.push(names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId))
     this.#response.writeHead(status, headers)
     this.#status = status
+    // Decided by the head that was just made: a client of HTTP/1.0 gets none.
+    this.#isChunked = this.#response.chunkedEncoding
+    this.#response.chunkedEncoding = false
+  }
+
+  #write(data: Buffer): boolean {
+    return this.#response.write(this.#isChunked ? chunkOf(data) : data)
   }
 
   #tellEnd(last: Buffer | null): void {
-    if (last === null) this.#response.end()
+    if (this.#isChunked) this.#response.end(chunkOf(last ?? NOTHING, true))
+    else if (last === null) this.#response.end()
     else if (last.length > ONE_WRITE_BYTES || this.#isStream) this.#response.end(last)
     else this.#response.end(last.toString('latin1'), 'latin1')
     this.#limitStall()

@@ -5,7 +5,7 @@
  */
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
-import type { ModelEntry, ModelList } from '../routing/snapshot.ts'
+import type { ModelEntry, ModelList } from '../../routing/snapshot.ts'
 
 /** Both vendors' own limit. */
 const MOST_ON_A_PAGE = 1_000
