@@ -8,7 +8,7 @@ import { costOf } from '#contracts/catalog/price.ts'
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { ModelPrice } from '#contracts/catalog/facts/known-models.ts'
 import { isObject, parseJson } from '../dialects/canonical/json.ts'
-import { keysOf, scanTopLevel } from '../dialects/json-scan.ts'
+import { scanTopLevel } from '../dialects/json-scan.ts'
 import { weighRequest } from '../dialects/native/meter.ts'
 
 /** Of a request that does not say how long its answer may be. */
@@ -18,7 +18,7 @@ const MOST_OUTPUT_TOKENS = 131_072
 const MOST_CHOICES = 128
 
 /** How the dialects say how long an answer, and how many of them there, may be. */
-const WANTED = keysOf('max_tokens', 'max_completion_tokens', 'max_output_tokens', 'n', 'generationConfig')
+const WANTED = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'n', 'generationConfig']
 
 /** @returns billionths of a US dollar; 0 where nothing is generated or no price is known. */
 export function reservationFor(

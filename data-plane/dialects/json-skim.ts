@@ -9,6 +9,7 @@
 import {
   backslashesBefore,
   indexOfKey,
+  noSpans,
   scalarEnd,
   scanTopLevel,
   skipSpace,
@@ -39,9 +40,9 @@ const LETTER_ESCAPE = '006'
 /** Text full of these is left to the full scan. */
 const MOST_FALSE_HITS = 100
 
-export function skimTopLevel(bytes: Buffer, wanted: readonly Buffer[]): Spans | ScanProblem {
+export function skimTopLevel(bytes: Buffer, wanted: readonly string[]): Spans | ScanProblem {
   if (bytes.length < SKIM_FROM) return scanTopLevel(bytes, wanted)
-  const spans = new Int32Array(wanted.length * 2).fill(-1)
+  const spans = noSpans(wanted)
   const from = readForwards(bytes, wanted, spans)
   const to = from === -1 ? -1 : readBackwards(bytes, wanted, spans)
   if (to <= from || mayHoldKey(bytes.subarray(from, to), wanted, spans)) return scanTopLevel(bytes, wanted)
@@ -49,18 +50,18 @@ export function skimTopLevel(bytes: Buffer, wanted: readonly Buffer[]): Spans | 
 }
 
 /** @returns where the first container value begins, or -1 when the members before it are not as expected. */
-function readForwards(bytes: Buffer, wanted: readonly Buffer[], spans: Spans): number {
+function readForwards(bytes: Buffer, wanted: readonly string[], spans: number[]): number {
   let at = skipSpace(bytes, 0)
   if (bytes[at] !== OPEN_OBJECT) return -1
   while (at < EDGE_BYTES) {
     at = skipSpace(bytes, at + 1)
-    const keyEnd = bytes[at] === QUOTE ? stringEnd(bytes, at) : -1
+    const keyEnd = bytes[at] === QUOTE ? stringEnd(bytes, null, at) : -1
     const index = keyEnd === -1 ? -1 : indexOfKey(bytes, at + 1, keyEnd - 1, wanted)
     at = skipSpace(bytes, keyEnd)
     if (keyEnd === -1 || bytes[at] !== COLON) return -1
     at = skipSpace(bytes, at + 1)
     if (bytes[at] === OPEN_OBJECT || bytes[at] === OPEN_ARRAY) return index === -1 ? at : -1
-    const end = scalarEnd(bytes, at)
+    const end = scalarEnd(bytes, null, at)
     if (end < 0 || !keep(spans, index, at, end)) return -1
     at = skipSpace(bytes, end)
     if (bytes[at] !== COMMA) return -1
@@ -69,7 +70,7 @@ function readForwards(bytes: Buffer, wanted: readonly Buffer[], spans: Spans): n
 }
 
 /** @returns where the last container value ends, or -1 when the members after it are not as expected. */
-function readBackwards(bytes: Buffer, wanted: readonly Buffer[], spans: Spans): number {
+function readBackwards(bytes: Buffer, wanted: readonly string[], spans: number[]): number {
   let at = spaceBefore(bytes, bytes.length)
   if (bytes[at - 1] !== CLOSE_OBJECT) return -1
   const least = bytes.length - EDGE_BYTES
@@ -79,7 +80,7 @@ function readBackwards(bytes: Buffer, wanted: readonly Buffer[], spans: Spans): 
     const last = bytes[end - 1]
     if (last === CLOSE_OBJECT || last === CLOSE_ARRAY) return end
     const start = last === QUOTE ? stringStart(bytes, end) : wordStart(bytes, end)
-    if (start === -1 || scalarEnd(bytes, start) !== end) return -1
+    if (start === -1 || scalarEnd(bytes, null, start) !== end) return -1
     const colon = spaceBefore(bytes, start)
     const keyEnd = spaceBefore(bytes, colon - 1)
     if (bytes[colon - 1] !== COLON || bytes[keyEnd - 1] !== QUOTE) return -1
@@ -93,7 +94,7 @@ function readBackwards(bytes: Buffer, wanted: readonly Buffer[], spans: Spans): 
 }
 
 /** @returns false when the key was met before: the full scan says what to make of that. */
-function keep(spans: Spans, index: number, start: number, end: number): boolean {
+function keep(spans: number[], index: number, start: number, end: number): boolean {
   if (index === -1) return true
   if (spans[index * 2] !== -1) return false
   spans[index * 2] = start
@@ -101,12 +102,12 @@ function keep(spans: Spans, index: number, start: number, end: number): boolean 
   return true
 }
 
-function mayHoldKey(middle: Buffer, wanted: readonly Buffer[], spans: Spans): boolean {
+function mayHoldKey(middle: Buffer, wanted: readonly string[], spans: Spans): boolean {
   if (hasLetterEscape(middle)) return true
   return wanted.some((key, index) => {
     // A second `stream` could only make an answer of the wrong kind, which is noticed; not worth a search.
     const isSettled = index > 0 && spans[index * 2] !== -1
-    return !isSettled && middle.includes(`${key.toString('latin1')}"`)
+    return !isSettled && middle.includes(`${key}"`)
   })
 }
 

@@ -22,7 +22,7 @@ import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
 import { readRequest } from '#data-plane/dialects/native/read-request.ts'
-import { keysOf, scanTopLevel } from '#data-plane/dialects/json-scan.ts'
+import { scanTopLevel } from '#data-plane/dialects/json-scan.ts'
 import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
 import { compileSnapshot, type CompileInput } from '#data-plane/routing/compile.ts'
 import { diceOf } from '#contracts/routing/dice.ts'
@@ -98,7 +98,7 @@ function* requestCases(): Generator<Case> {
   }
   yield* choiceCases()
   yield* usageCases()
-  const wanted = keysOf('model', 'stream')
+  const wanted = ['model', 'stream']
   const [small, large] = ['sat', 'big100k'].map((name) => {
     const phase = PHASES.find((one) => one.name === name)
     return phase === undefined ? Buffer.alloc(0) : chatBody(phase.model, phase)

@@ -7,7 +7,7 @@
 import type { SseEvent } from '../dialect.ts'
 import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
 import type { DialectName } from '../canonical/request.ts'
-import { keysOf, scanTopLevel, type Spans } from '../json-scan.ts'
+import { scanTopLevel, type Spans } from '../json-scan.ts'
 
 /** `error`: an error in disguise, under a status that says otherwise. */
 export type BodyVerdict = 'answer' | 'error' | 'neither' | 'not_json'
@@ -69,7 +69,7 @@ export const judgeTokenCount = judgeBy(['input_tokens', 'totalTokens'])
 
 /** An answer has one of these members, as an object, an array or a number; an error says so. */
 function judgeBy(members: readonly string[]): (body: Buffer) => BodyVerdict {
-  const keys = keysOf('error', ...members)
+  const keys = ['error', ...members]
   return (body) => {
     const spans = scanTopLevel(body, keys)
     if (typeof spans === 'string') return 'not_json'
@@ -88,16 +88,16 @@ function isFilled(body: Buffer, spans: Spans, index: number): boolean {
 
 /** Present and not null. */
 function isSaid(body: Buffer, spans: Spans, index: number): boolean {
-  const [start = -1, end = -1] = spans.subarray(index * 2, index * 2 + 2)
+  const [start = -1, end = -1] = [spans[index * 2], spans[index * 2 + 1]]
   return start !== -1 && body.toString('latin1', start, end) !== 'null'
 }
 
 const textAt = (body: Buffer, spans: Spans, index: number): string => {
-  const [start = -1, end = -1] = spans.subarray(index * 2, index * 2 + 2)
+  const [start = -1, end = -1] = [spans[index * 2], spans[index * 2 + 1]]
   return start === -1 ? '' : body.toString('latin1', start, end)
 }
 
-const RESPONSE_KEYS = keysOf('error', 'output', 'status')
+const RESPONSE_KEYS = ['error', 'output', 'status']
 
 /** A Response has an `error` member of null; one in the background is an answer before it has any output. */
 function judgeResponse(body: Buffer): BodyVerdict {
@@ -107,7 +107,7 @@ function judgeResponse(body: Buffer): BodyVerdict {
   return isFilled(body, spans, 1) ? 'answer' : 'neither'
 }
 
-const MESSAGE_KEYS = keysOf('type', 'error', 'content')
+const MESSAGE_KEYS = ['type', 'error', 'content']
 
 function judgeMessage(body: Buffer): BodyVerdict {
   const spans = scanTopLevel(body, MESSAGE_KEYS)

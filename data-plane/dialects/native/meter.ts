@@ -9,7 +9,7 @@ import { isArray, isObject, objectOf, parseJson, type JsonObject, type JsonValue
 import type { DialectName } from '../canonical/request.ts'
 import type { Usage } from '../canonical/reply.ts'
 import * as gemini from '../gemini/metadata.ts'
-import { keysOf, scanTopLevel } from '../json-scan.ts'
+import { scanTopLevel } from '../json-scan.ts'
 import * as chat from '../openai-chat/terms.ts'
 import * as responses from '../openai-responses/terms.ts'
 import { estimateText } from '../token-count.ts'
@@ -55,7 +55,7 @@ export const NATIVE_METER: Readonly<Record<DialectName, NativeMeter>> = {
 }
 
 function bodyReader(key: string, read: (value: unknown) => Usage | null): NativeMeter['ofBody'] {
-  const wanted = keysOf(key)
+  const wanted = [key]
   const quoted = Buffer.from(`"${key}"`)
   return (body) => {
     // A search at memory speed spares answers that tell nothing the scan. Inside strings quotes are escaped.

@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
-import { keysOf, scanTopLevel, type ScanProblem } from '../json-scan.ts'
+import { scanTopLevel, type ScanProblem } from '../json-scan.ts'
 import { skimTopLevel } from '../json-skim.ts'
 
 export type NativeRequest = Readonly<{
@@ -22,7 +22,7 @@ export type NativeRequest = Readonly<{
 }>
 
 /** The model first: what `skimTopLevel` guards most. */
-const WANTED = keysOf('model', 'stream')
+const WANTED = ['model', 'stream']
 
 const SCAN_PROBLEMS: Readonly<Record<ScanProblem, Problem>> = {
   not_an_object: { code: 'malformed_json', message: 'The request body must be a JSON object.' },

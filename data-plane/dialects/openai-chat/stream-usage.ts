@@ -5,11 +5,11 @@
  * end, without choices: that event the client is not told.
  */
 import { isArray, isObject, objectOf, parseJson } from '../canonical/json.ts'
-import { keysOf, scanTopLevel } from '../json-scan.ts'
+import { scanTopLevel } from '../json-scan.ts'
 
 const OPTIONS = 'stream_options'
 const QUOTED = Buffer.from(`"${OPTIONS}"`)
-const WANTED = keysOf(OPTIONS)
+const WANTED = [OPTIONS]
 
 /** @param body of a chat request. @returns the same, asking for the count; null: it does, or cannot be made to. */
 export function askingForUsage(body: Buffer): Buffer | null {

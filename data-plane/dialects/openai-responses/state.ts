@@ -5,7 +5,7 @@
  * file and prompt ids mean something only where they were made: such a request goes to their owner, or
  * nowhere.
  */
-import { backslashesBefore, keysOf, scanTopLevel, skipSpace, stringEnd } from '../json-scan.ts'
+import { backslashesBefore, scanTopLevel, skipSpace, stringEnd } from '../json-scan.ts'
 import { skimTopLevel } from '../json-skim.ts'
 
 export type StateId = Readonly<{
@@ -20,9 +20,9 @@ export type State = Readonly<{
   background: boolean
 }>
 
-const MEMBERS = keysOf('previous_response_id', 'conversation', 'prompt', 'background')
-const ID = keysOf('id')
-const RESPONSE = keysOf('response')
+const MEMBERS = ['previous_response_id', 'conversation', 'prompt', 'background']
+const ID = ['id']
+const RESPONSE = ['response']
 
 /**
  * @returns null for a body without state, which is nearly every one.
@@ -32,7 +32,7 @@ export function stateOf(body: Buffer): State | null {
   const spans = skimTopLevel(body, MEMBERS)
   if (typeof spans === 'string') return null
   const valueOf = (member: number): Buffer | null => {
-    const [start = -1, end = -1] = spans.subarray(member * 2, member * 2 + 2)
+    const [start = -1, end = -1] = [spans[member * 2], spans[member * 2 + 1]]
     return start === -1 ? null : body.subarray(start, end)
   }
   const ids: StateId[] = []
@@ -119,7 +119,7 @@ function* valuesOf(body: Buffer, key: Buffer): Generator<string> {
     const isList = body[place] === OPEN_ARRAY
     if (isList) place = skipSpace(body, place + 1)
     while (body[place] === QUOTE) {
-      const end = stringEnd(body, place)
+      const end = stringEnd(body, null, place)
       const id = end === -1 ? null : textOf(body.subarray(place, end))
       if (id === null) break
       yield id
