@@ -18,7 +18,7 @@ import {
   type GeminiEmbedMethod,
   type WrittenEmbeddings,
 } from '../../dialects/embeddings.ts'
-import { judgeEmbeddings } from '../../dialects/native/answers.ts'
+import { EMBEDDINGS_JUDGE } from '../../dialects/native/answers.ts'
 import { NATIVE_METER } from '../../dialects/native/meter.ts'
 import { parseRequest, patchRequest, readRequest } from '../../dialects/native/read-request.ts'
 import type { Deployment } from '../../routing/snapshot.ts'
@@ -80,7 +80,7 @@ function prepare(
     const path = address === null ? endpoints.embeddings : pathOf(endpoints, address.method)
     if (path === null) return err(unsendable(NOT_HERE, 'provider'))
     const dialect = toGemini ? 'gemini' : 'openai-chat'
-    const passage = bodiesOnly(judgeEmbeddings, NATIVE_METER[dialect])
+    const passage = bodiesOnly(EMBEDDINGS_JUDGE[dialect], NATIVE_METER[dialect])
     return ok({
       method: 'POST',
       path,
@@ -132,7 +132,7 @@ function convert(
     headers: convertedHeaders(false, []),
     body: Buffer.from(JSON.stringify(sent)),
     passage: new RewrittenPassage({
-      judge: judgeEmbeddings,
+      judge: EMBEDDINGS_JUDGE[dialect],
       meter: NATIVE_METER[dialect],
       rewrite,
     }),

@@ -27,8 +27,8 @@ const STATE_ANSWERS: NativeAnswers = {
   ...NATIVE_ANSWERS['openai-responses'],
   judgeBody: (body) => {
     const value = parseJson(body.toString())
-    if (!isObject(value)) return 'not_json'
-    return value['object'] === undefined && isObject(value['error']) ? 'error' : 'answer'
+    const isError = isObject(value) && value['object'] === undefined && isObject(value['error'])
+    return { verdict: !isObject(value) ? 'not_json' : isError ? 'error' : 'answer', usage: null }
   },
 }
 

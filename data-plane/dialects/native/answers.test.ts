@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DialectName } from '../canonical/request.ts'
 import {
-  judgeEmbeddings,
+  EMBEDDINGS_JUDGE,
   judgeTokenCount,
   NATIVE_ANSWERS,
   type BodyVerdict,
@@ -35,18 +35,52 @@ describe('a whole answer', () => {
     ['gemini', 'error', '{"error":{"code":429}}'],
     ['gemini', 'neither', '{"usageMetadata":{}}'],
   ])('of %s is judged %s: %s', (dialect, verdict, body) => {
-    expect(NATIVE_ANSWERS[dialect].judgeBody(Buffer.from(body))).toBe(verdict)
+    expect(NATIVE_ANSWERS[dialect].judgeBody(Buffer.from(body)).verdict).toBe(verdict)
   })
 
   test.each([
-    [judgeEmbeddings, '{"object":"list","data":[]}', 'answer'],
-    [judgeEmbeddings, '{"embedding":{"values":[]}}', 'answer'],
-    [judgeEmbeddings, '{"object":"list"}', 'neither'],
+    [EMBEDDINGS_JUDGE['openai-chat'], '{"object":"list","data":[]}', 'answer'],
+    [EMBEDDINGS_JUDGE['openai-chat'], '{"embedding":{"values":[]}}', 'answer'],
+    [EMBEDDINGS_JUDGE['openai-chat'], '{"object":"list"}', 'neither'],
     [judgeTokenCount, '{"input_tokens":7}', 'answer'],
     [judgeTokenCount, '{"totalTokens":0}', 'answer'],
     [judgeTokenCount, '{"error":{"message":"no"}}', 'error'],
   ])('of another call is known by its member', (judge, body, verdict) => {
-    expect(judge(Buffer.from(body))).toBe(verdict)
+    expect(judge(Buffer.from(body)).verdict).toBe(verdict)
+  })
+})
+
+describe('the usage of a whole answer', () => {
+  const usage = '{"input_tokens": 7, "of":"caf\u00e9"}'
+
+  test.each<[DialectName, string]>([
+    ['openai-chat', `{"choices":[{"usage":1}],"usage":${usage}}`],
+    ['openai-responses', `{"usage" : ${usage} ,"output":[],"usageMetadata":{}}`],
+    ['anthropic', `{"type":"message","usage":${usage},"content":[]}`],
+    ['gemini', `{"candidates":[],"usageMetadata":${usage},"usage":{}}`],
+  ])('of %s is found with the verdict: %s', (dialect, body) => {
+    expect(NATIVE_ANSWERS[dialect].judgeBody(Buffer.from(body))).toEqual({ verdict: 'answer', usage })
+  })
+
+  test.each<[DialectName, string]>([
+    ['openai-chat', '{"choices":[]}'],
+    ['openai-chat', `{"choices":[{"usage":${usage}}],"usageMetadata":${usage}}`],
+    ['openai-chat', `{"usage":${usage},"choices":[],"usage":${usage}}`],
+    ['anthropic', `{"usage":${usage},"content":[],"usage":null}`],
+    ['gemini', `{"candidates":[],"usage":${usage}}`],
+  ])('of %s is none where it is not told, or told twice, and the answer still one: %s', (dialect, body) => {
+    expect(NATIVE_ANSWERS[dialect].judgeBody(Buffer.from(body))).toEqual({ verdict: 'answer', usage: null })
+  })
+
+  test('is what embeddings of either dialect say', () => {
+    const body = Buffer.from(`{"data":[],"usage":${usage},"usageMetadata":{"promptTokenCount":1}}`)
+    expect(EMBEDDINGS_JUDGE['openai-chat'](body).usage).toBe(usage)
+    expect(EMBEDDINGS_JUDGE.gemini(body).usage).toBe('{"promptTokenCount":1}')
+  })
+
+  test('does not make an answer of what names another member twice', () => {
+    const body = Buffer.from(`{"choices":[],"choices":[],"usage":${usage},"usage":${usage}}`)
+    expect(NATIVE_ANSWERS['openai-chat'].judgeBody(body)).toEqual({ verdict: 'not_json', usage: null })
   })
 })
 

@@ -12,6 +12,11 @@ import { scanTopLevel, type Spans } from '../json-scan.ts'
 /** `error`: an error in disguise, under a status that says otherwise. */
 export type BodyVerdict = 'answer' | 'error' | 'neither' | 'not_json'
 
+/** `usage`: JSON of what an answer tells of its tokens, for the meter of its dialect; null: nothing. */
+export type JudgedAnswer = Readonly<{ verdict: BodyVerdict; usage: string | null }>
+
+export type Judge = (body: Buffer) => JudgedAnswer
+
 /** `hold`: nothing of the answer yet. `content`: it has begun. `error`: an error came instead. */
 export type Verdict = 'hold' | 'content' | 'error'
 
@@ -19,7 +24,7 @@ export type Verdict = 'hold' | 'content' | 'error'
 export type Ending = 'finished' | 'error_told' | 'broken'
 
 export type NativeAnswers = Readonly<{
-  judgeBody: (body: Buffer) => BodyVerdict
+  judgeBody: Judge
   judgeEvent: (event: SseEvent) => Verdict
   /** @param tail the last kilobytes of the stream, as latin1 text. */
   endingOf: (tail: string) => Ending
@@ -27,12 +32,13 @@ export type NativeAnswers = Readonly<{
 
 export const NATIVE_ANSWERS: Readonly<Record<DialectName, NativeAnswers>> = {
   'openai-chat': {
-    judgeBody: judgeBy(['choices']),
+    judgeBody: judgeBy({ members: ['choices'], usage: 'usage' }),
     judgeEvent: judgeEventBy(hasChatContent),
     endingOf: chatEnding,
   },
   'openai-responses': {
-    judgeBody: judgeResponse,
+    // It has an `error` of null; one in the background is an answer before it has any output.
+    judgeBody: judgeBy({ members: ['output'], usage: 'usage' }),
     judgeEvent: judgeResponsesEvent,
     endingOf: (tail) =>
       /"type": ?"response\.(completed|incomplete|cancelled)"/.test(tail)
@@ -42,7 +48,7 @@ export const NATIVE_ANSWERS: Readonly<Record<DialectName, NativeAnswers>> = {
           : 'broken',
   },
   anthropic: {
-    judgeBody: judgeMessage,
+    judgeBody: judgeBy({ members: ['content'], usage: 'usage', isTyped: true }),
     judgeEvent: judgeMessagesEvent,
     endingOf: (tail) =>
       /^data: ?\{.*"type": ?"error"/m.test(tail) && !/"type": ?"message_stop"/.test(tail)
@@ -52,7 +58,7 @@ export const NATIVE_ANSWERS: Readonly<Record<DialectName, NativeAnswers>> = {
           : 'broken',
   },
   gemini: {
-    judgeBody: judgeBy(['candidates', 'promptFeedback']),
+    judgeBody: judgeBy({ members: ['candidates', 'promptFeedback'], usage: 'usageMetadata' }),
     judgeEvent: judgeEventBy(hasGeminiContent),
     endingOf: (tail) =>
       /^data: ?\{\s*"error"/m.test(tail)
@@ -63,57 +69,67 @@ export const NATIVE_ANSWERS: Readonly<Record<DialectName, NativeAnswers>> = {
   },
 }
 
-/** Answers of calls that have no stream: known by one member. */
-export const judgeEmbeddings = judgeBy(['data', 'embedding', 'embeddings'])
-export const judgeTokenCount = judgeBy(['input_tokens', 'totalTokens'])
+/** Answers of calls that have no stream. */
+const EMBEDDINGS = ['data', 'embedding', 'embeddings']
+export const EMBEDDINGS_JUDGE: Readonly<Record<'openai-chat' | 'gemini', Judge>> = {
+  'openai-chat': judgeBy({ members: EMBEDDINGS, usage: 'usage' }),
+  gemini: judgeBy({ members: EMBEDDINGS, usage: 'usageMetadata' }),
+}
+export const judgeTokenCount = judgeBy({ members: ['input_tokens', 'totalTokens'], usage: null })
 
-/** An answer has one of these members, as an object, an array or a number; an error says so. */
-function judgeBy(members: readonly string[]): (body: Buffer) => BodyVerdict {
-  const keys = ['error', ...members]
+type Marks = Readonly<{
+  /** An answer has one of these, as an object, an array or a number. */
+  members: readonly string[]
+  /** The member that tells its tokens; null: such a call costs nothing. */
+  usage: string | null
+  /** An error is also one that has `error` as its `type`. */
+  isTyped?: boolean
+}>
+
+const NOT_JSON: JudgedAnswer = { verdict: 'not_json', usage: null }
+const ERROR: JudgedAnswer = { verdict: 'error', usage: null }
+const NEITHER: JudgedAnswer = { verdict: 'neither', usage: null }
+
+/** One scan finds all that is to be known of an answer. */
+function judgeBy({ members, usage, isTyped = false }: Marks): Judge {
+  const marks = ['error', ...members, ...(isTyped ? ['type'] : [])]
+  const [typeAt, usageAt] = [members.length + 1, marks.length]
+  const wanted = usage === null ? marks : [...marks, usage]
   return (body) => {
-    const spans = scanTopLevel(body, keys)
-    if (typeof spans === 'string') return 'not_json'
-    if (isSaid(body, spans, 0)) return 'error'
-    return members.some((_, index) => isFilled(body, spans, index + 1)) ? 'answer' : 'neither'
+    let spans = scanTopLevel(body, wanted)
+    // Usage that is told twice is not told, but the answer is one.
+    if (spans === 'duplicate_key') spans = scanTopLevel(body, marks)
+    if (typeof spans === 'string') return NOT_JSON
+    if (isSaid(body, spans, 0)) return ERROR
+    if (isTyped && jsonAt(body, spans, typeAt) === '"error"') return ERROR
+    return isAnyFilled(body, spans, members.length)
+      ? { verdict: 'answer', usage: jsonAt(body, spans, usageAt) }
+      : NEITHER
   }
 }
 
 const OPEN_OBJECT = 0x7b
 const OPEN_ARRAY = 0x5b
+const FIRST_OF_NULL = 0x6e
 
-function isFilled(body: Buffer, spans: Spans, index: number): boolean {
-  const first = body[spans[index * 2] ?? -1] ?? 0
-  return first === OPEN_ARRAY || first === OPEN_OBJECT || (first >= 0x30 && first <= 0x39)
+/** @param members how many there are, behind `error`. */
+function isAnyFilled(body: Buffer, spans: Spans, members: number): boolean {
+  for (let index = 1; index <= members; index++) {
+    const first = body[spans[index * 2] ?? -1] ?? 0
+    if (first === OPEN_ARRAY || first === OPEN_OBJECT || (first >= 0x30 && first <= 0x39)) return true
+  }
+  return false
 }
 
 /** Present and not null. */
 function isSaid(body: Buffer, spans: Spans, index: number): boolean {
-  const [start = -1, end = -1] = [spans[index * 2], spans[index * 2 + 1]]
-  return start !== -1 && body.toString('latin1', start, end) !== 'null'
+  const start = spans[index * 2] ?? -1
+  return start !== -1 && body[start] !== FIRST_OF_NULL
 }
 
-const textAt = (body: Buffer, spans: Spans, index: number): string => {
-  const [start = -1, end = -1] = [spans[index * 2], spans[index * 2 + 1]]
-  return start === -1 ? '' : body.toString('latin1', start, end)
-}
-
-const RESPONSE_KEYS = ['error', 'output', 'status']
-
-/** A Response has an `error` member of null; one in the background is an answer before it has any output. */
-function judgeResponse(body: Buffer): BodyVerdict {
-  const spans = scanTopLevel(body, RESPONSE_KEYS)
-  if (typeof spans === 'string') return 'not_json'
-  if (isSaid(body, spans, 0)) return 'error'
-  return isFilled(body, spans, 1) ? 'answer' : 'neither'
-}
-
-const MESSAGE_KEYS = ['type', 'error', 'content']
-
-function judgeMessage(body: Buffer): BodyVerdict {
-  const spans = scanTopLevel(body, MESSAGE_KEYS)
-  if (typeof spans === 'string') return 'not_json'
-  if (textAt(body, spans, 0) === '"error"' || isSaid(body, spans, 1)) return 'error'
-  return isFilled(body, spans, 2) ? 'answer' : 'neither'
+function jsonAt(body: Buffer, spans: Spans, index: number): string | null {
+  const start = spans[index * 2] ?? -1
+  return start === -1 ? null : body.toString('utf8', start, spans[index * 2 + 1])
 }
 
 function judgeEventBy(hasContent: (chunk: JsonObject) => boolean): (event: SseEvent) => Verdict {

@@ -9,14 +9,13 @@ import { isArray, isObject, objectOf, parseJson, type JsonObject, type JsonValue
 import type { DialectName } from '../canonical/request.ts'
 import type { Usage } from '../canonical/reply.ts'
 import * as gemini from '../gemini/metadata.ts'
-import { scanTopLevel } from '../json-scan.ts'
 import * as chat from '../openai-chat/terms.ts'
 import * as responses from '../openai-responses/terms.ts'
 import { estimateText } from '../token-count.ts'
 
 export type NativeMeter = Readonly<{
-  /** @returns null where it says nothing of it. */
-  ofBody: (body: Buffer) => Usage | null
+  /** @param usage as the judge of a whole answer found it. @returns null where it says nothing of it. */
+  ofBody: (usage: string | null) => Usage | null
   /**
    * @param head the stream up to its first content, and `tail` its last kilobytes, both as latin1 text.
    */
@@ -34,37 +33,28 @@ const readResponses = (value: unknown): Usage | null =>
 
 export const NATIVE_METER: Readonly<Record<DialectName, NativeMeter>> = {
   'openai-chat': {
-    ofBody: bodyReader('usage', chat.readUsage),
+    ofBody: memberReader(chat.readUsage),
     ofStream: (_head, tail) => lastUsage(tail, 'usage', (event) => chat.readUsage(event['usage'])),
   },
   'openai-responses': {
-    ofBody: bodyReader('usage', readResponses),
+    ofBody: memberReader(readResponses),
     ofStream: (_head, tail) =>
       lastUsage(tail, 'usage', (event) => readResponses(objectOf(event['response'])['usage'])) ??
       cutUsage(tail),
   },
   anthropic: {
-    ofBody: bodyReader('usage', readAnthropic),
+    ofBody: memberReader(readAnthropic),
     ofStream: anthropicStream,
   },
   gemini: {
-    ofBody: bodyReader('usageMetadata', gemini.readUsage),
+    ofBody: memberReader(gemini.readUsage),
     ofStream: (_head, tail) =>
       lastUsage(tail, 'usageMetadata', (event) => gemini.readUsage(event['usageMetadata'])),
   },
 }
 
-function bodyReader(key: string, read: (value: unknown) => Usage | null): NativeMeter['ofBody'] {
-  const wanted = [key]
-  const quoted = Buffer.from(`"${key}"`)
-  return (body) => {
-    // A search at memory speed spares answers that tell nothing the scan. Inside strings quotes are escaped.
-    if (!body.includes(quoted)) return null
-    const spans = scanTopLevel(body, wanted)
-    if (typeof spans === 'string') return null
-    const [start = -1, end = -1] = spans
-    return start === -1 ? null : read(parseJson(body.toString('utf8', start, end)))
-  }
+function memberReader(read: (value: unknown) => Usage | null): NativeMeter['ofBody'] {
+  return (usage) => (usage === null ? null : read(parseJson(usage)))
 }
 
 /** More events than this with a usage that says nothing, and there is none: some send `null` with each. */

@@ -46,7 +46,7 @@ export class ConvertedPassage implements Passage {
 
   judgeBody(body: Buffer): JudgedBody {
     const { upstream, origin, client, target, onAnswered, onTold } = this.#conversion
-    const verdict = NATIVE_ANSWERS[upstream.name].judgeBody(body)
+    const { verdict } = NATIVE_ANSWERS[upstream.name].judgeBody(body)
     if (verdict !== 'answer') return { kind: verdict }
     const value = parseJson(body.toString())
     if (!isObject(value)) return { kind: 'not_json' }
@@ -63,7 +63,7 @@ export class ConvertedPassage implements Passage {
   }
 
   looksLikeAnswer(body: Buffer): boolean {
-    return NATIVE_ANSWERS[this.#conversion.upstream.name].judgeBody(body) === 'answer'
+    return NATIVE_ANSWERS[this.#conversion.upstream.name].judgeBody(body).verdict === 'answer'
   }
 
   openStream(): StreamPassage {

@@ -2,7 +2,7 @@
  * The same dialect on both sides: every byte passes as it came.
  */
 import type { Problem } from '#contracts/errors.ts'
-import type { BodyVerdict, Ending, NativeAnswers, Verdict } from '../../dialects/native/answers.ts'
+import type { Ending, NativeAnswers, Verdict } from '../../dialects/native/answers.ts'
 import { weighBody, weighStream, type NativeMeter } from '../../dialects/native/meter.ts'
 import type { Told } from '../spent.ts'
 import { CommitGate } from './commit-gate.ts'
@@ -28,14 +28,14 @@ export class NativePassage implements Passage {
 
   judgeBody(body: Buffer): JudgedBody {
     const { answers, meter } = this.#words
-    const verdict: BodyVerdict = answers.judgeBody(body)
+    const { verdict, usage } = answers.judgeBody(body)
     if (verdict !== 'answer') return { kind: verdict }
-    const told = meter === null ? null : { usage: meter.ofBody(body), seen: () => weighBody(body) }
+    const told = meter === null ? null : { usage: meter.ofBody(usage), seen: () => weighBody(body) }
     return { kind: 'answer', body, told }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
-    return this.#words.answers.judgeBody(body) === 'answer'
+    return this.#words.answers.judgeBody(body).verdict === 'answer'
   }
 
   openStream(): StreamPassage {

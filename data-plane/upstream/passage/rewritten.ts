@@ -3,13 +3,13 @@
  */
 import type { Result } from '#contracts/result.ts'
 import { isObject, parseJson, type JsonObject } from '../../dialects/canonical/json.ts'
-import type { BodyVerdict, NativeAnswers } from '../../dialects/native/answers.ts'
+import type { Judge, NativeAnswers } from '../../dialects/native/answers.ts'
 import { weighBody, type NativeMeter } from '../../dialects/native/meter.ts'
 import { NativePassage } from './native.ts'
 import type { JudgedBody, Passage, StreamPassage } from '../passage.ts'
 
 export type Rewriting = Readonly<{
-  judge: (body: Buffer) => BodyVerdict
+  judge: Judge
   /** Of what the upstream said; null: such a call costs nothing. */
   meter: NativeMeter | null
   /** @returns a reason when it is no such answer after all. */
@@ -28,17 +28,17 @@ export class RewrittenPassage implements Passage {
 
   judgeBody(body: Buffer): JudgedBody {
     const { judge, meter, rewrite } = this.#rewriting
-    const verdict = judge(body)
+    const { verdict, usage } = judge(body)
     if (verdict !== 'answer') return { kind: verdict }
     const value = parseJson(body.toString())
     const written = isObject(value) ? rewrite(value) : null
     if (written?.ok !== true) return { kind: 'neither' }
-    const told = meter === null ? null : { usage: meter.ofBody(body), seen: () => weighBody(body) }
+    const told = meter === null ? null : { usage: meter.ofBody(usage), seen: () => weighBody(body) }
     return { kind: 'answer', body: Buffer.from(JSON.stringify(written.value)), told }
   }
 
   looksLikeAnswer(body: Buffer): boolean {
-    return this.#rewriting.judge(body) === 'answer'
+    return this.#rewriting.judge(body).verdict === 'answer'
   }
 
   openStream(): StreamPassage {
@@ -47,10 +47,7 @@ export class RewrittenPassage implements Passage {
 }
 
 /** An answer that passes as it is and has no stream: whatever streams is none. */
-export function bodiesOnly(
-  judgeBody: (body: Buffer) => BodyVerdict,
-  meter: NativeMeter | null,
-): NativePassage {
+export function bodiesOnly(judgeBody: Judge, meter: NativeMeter | null): NativePassage {
   const answers: NativeAnswers = { judgeBody, judgeEvent: () => 'hold', endingOf: () => 'broken' }
   return new NativePassage({ answers, meter, errorEvent: () => '' })
 }
