@@ -12,7 +12,10 @@ const RARE_END = SEALED_PREFIX.slice(SKIPPED)
 /** A body that is made of such ends is searched in the plain way. */
 const MOST_FALSE_HITS = 100
 
-export function holdsSealed(body: Buffer): boolean {
+/** @param text the same as latin1 text, where there is one. */
+export function holdsSealed(body: Buffer, text: string | null): boolean {
+  // Nearly all end here: a search of text costs half of what one of bytes does.
+  if (text !== null && !text.includes(RARE_END)) return false
   let hits = 0
   for (let at = body.indexOf(RARE_END); at !== -1; at = body.indexOf(RARE_END, at + 1)) {
     const start = at - SKIPPED

@@ -18,8 +18,8 @@ import {
   type Spans,
 } from './json-scan.ts'
 
-/** Below this size the full scan is as fast. */
-const SKIM_FROM = 8 * 1024
+/** In bytes: below this size the full scan is as fast. */
+export const SKIM_FROM = 8 * 1024
 /** How far members before and after the middle may reach: they are short, or this is no usual body. */
 const EDGE_BYTES = 4 * 1024
 

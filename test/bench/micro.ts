@@ -21,6 +21,8 @@ import { keyId, providerStream, providerId } from '#contracts/ids.ts'
 import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
+import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
+import { NATIVE_METER } from '#data-plane/dialects/native/meter.ts'
 import { readRequest } from '#data-plane/dialects/native/read-request.ts'
 import { scanTopLevel } from '#data-plane/dialects/json-scan.ts'
 import { skimTopLevel } from '#data-plane/dialects/json-skim.ts'
@@ -34,11 +36,13 @@ import { Slots } from '#data-plane/routing/slots.ts'
 import type { Deployment, Principal } from '#data-plane/routing/snapshot.ts'
 import type { Prepared } from '#data-plane/upstream/attempt.ts'
 import { choose } from '#data-plane/upstream/choose.ts'
+import { NativePassage } from '#data-plane/upstream/passage/native.ts'
 import { failure } from '#data-plane/upstream/classify.ts'
 import { Health } from '#data-plane/upstream/health/health.ts'
 import { Account, type RequestRecord } from '#data-plane/usage/account.ts'
 import { Spool } from '#data-plane/usage/spool.ts'
 import { buildCommits } from '../arbitraries/commits.ts'
+import { jsonAnswer } from '../fakes/chat-answer.ts'
 import { candidate } from '../fakes/deployment.ts'
 import { keyIssued, providerRegistered } from '../model/log-builder.ts'
 import { removeWhenWeDie } from '../processes/guard.ts'
@@ -113,6 +117,15 @@ function* requestCases(): Generator<Case> {
   }
   yield { what: 'read a request of 700 B', unit: 'request', run: () => readRequest(small, undefined) }
   yield { what: 'read a request of 100 KB', unit: 'request', run: () => readRequest(large, undefined) }
+  const passage = new NativePassage({
+    answers: NATIVE_ANSWERS['openai-chat'],
+    meter: NATIVE_METER['openai-chat'],
+    errorEvent: () => '',
+  })
+  const words = 'the quick brown fox jumps over a lazy dog '.repeat(7).split(/(?= )/)
+  const asked = { model: 'mock-j600', stream: false, includeUsage: false, promptWords: 150 }
+  const answer = Buffer.from(jsonAnswer(asked, words, 1))
+  yield { what: 'judge and meter an answer of 600 B', unit: 'request', run: () => passage.judgeBody(answer) }
 }
 
 /** What the books cost: the record alone, and with what is written down before the request is sent. */

@@ -116,7 +116,7 @@ class Generation implements Inquiry {
     const state = dialect === 'openai-responses' ? stateOf(arrival.body) : null
     this.owner = state?.ids.find(({ kind }) => kind === 'response')?.id ?? null
     this.#refers = state?.ids.some(({ kind }) => kind === 'response' || kind === 'item') ?? false
-    this.#isSealed = holdsSealed(arrival.body)
+    this.#isSealed = holdsSealed(arrival.body, request.text)
   }
 
   prepare(deployment: Deployment): Result<Prepared, Failure> {
@@ -129,7 +129,9 @@ class Generation implements Inquiry {
   /** The chat address also takes bodies of other shapes, which no chat upstream would understand. */
   #isForeign(): boolean {
     this.#foreign ??=
-      this.#dialect === 'openai-chat' && mayBeForeign(this.#arrival.body) && this.#looksForeign()
+      this.#dialect === 'openai-chat' &&
+      mayBeForeign(this.#arrival.body, this.#request.text) &&
+      this.#looksForeign()
     return this.#foreign
   }
 

@@ -128,6 +128,14 @@ describe('a body that cannot be read', () => {
   })
 })
 
+test('a small body comes with its text, byte for character, and a large one does not', () => {
+  const body = Buffer.from('{"model":"m","a":"é🎉"}')
+  expect(accepted(body).text).toBe(body.toString('latin1'))
+  const addressed = readRequest(body, undefined, { model: 'm', stream: false })
+  expect(addressed).toMatchObject({ ok: true, value: { text: body.toString('latin1') } })
+  expect(accepted(Buffer.concat([body, Buffer.alloc(8 * 1024, ' ')])).text).toBeNull()
+})
+
 describe('the body for an upstream', () => {
   const NAMES = ['model', 'stream'] as const
   const model = member(

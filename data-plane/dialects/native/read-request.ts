@@ -8,10 +8,12 @@ import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
 import { scanTopLevel, type ScanProblem } from '../json-scan.ts'
-import { skimTopLevel } from '../json-skim.ts'
+import { SKIM_FROM, skimTopLevel } from '../json-skim.ts'
 
 export type NativeRequest = Readonly<{
   body: Buffer
+  /** The bytes of a small body as latin1 text, for whoever searches it; null: it is large. */
+  text: string | null
   model: string
   stream: boolean
   /** Where the model's JSON string stands in the body; -1: it is said in the address. */
@@ -40,12 +42,14 @@ export function readRequest(
   accept: string | undefined,
   address: Readonly<{ model: string; stream: boolean }> | null = null,
 ): Result<NativeRequest, Problem> {
-  const spans = skimTopLevel(body, address === null ? WANTED : [])
+  const text = body.length < SKIM_FROM ? body.toString('latin1') : null
+  const wanted = address === null ? WANTED : []
+  const spans = text === null ? skimTopLevel(body, wanted) : scanTopLevel(body, wanted, text)
   if (typeof spans === 'string') return err(SCAN_PROBLEMS[spans])
   if (!isUtf8(body)) return err({ code: 'malformed_json', message: 'The request body is not valid UTF-8.' })
   if (address !== null) {
     const { model, stream } = address
-    return ok({ body, model, stream, modelStart: -1, modelEnd: -1, addStream: false })
+    return ok({ body, text, model, stream, modelStart: -1, modelEnd: -1, addStream: false })
   }
   const [modelStart = -1, modelEnd = -1, streamStart = -1, streamEnd = -1] = spans
   if (modelStart === -1) return err({ code: 'missing_model', param: 'model' })
@@ -60,7 +64,7 @@ export function readRequest(
   if (stream === null) {
     return err({ code: 'invalid_value', param: 'stream', message: "'stream' must be true or false." })
   }
-  return ok({ body, model, modelStart, modelEnd, stream, addStream })
+  return ok({ body, text, model, modelStart, modelEnd, stream, addStream })
 }
 
 /**
@@ -76,10 +80,10 @@ export function parseRequest(body: Buffer): Result<JsonObject, Problem> {
 
 function readString(body: Buffer, start: number, end: number): string | null {
   if (body[start] !== 0x22) return null
-  const text = body.toString('utf8', start + 1, end - 1)
-  if (!text.includes('\\')) return text
+  const inside = body.toString('utf8', start + 1, end - 1)
+  if (!inside.includes('\\')) return inside
   try {
-    const value: unknown = JSON.parse(body.toString('utf8', start, end))
+    const value: unknown = JSON.parse(`"${inside}"`)
     return typeof value === 'string' ? value : null
   } catch {
     return null
@@ -104,17 +108,27 @@ const ADD_STREAM = Buffer.from('{"stream":true,')
  * would be large.
  */
 export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer | readonly Buffer[] {
-  const { body, modelStart, modelEnd } = request
+  const { body, modelStart, modelEnd, addStream } = request
   if (modelStart === -1) return body
   const sameModel =
     modelJson.length === modelEnd - modelStart &&
     body.compare(modelJson, 0, modelJson.length, modelStart, modelEnd) === 0
-  if (sameModel && !request.addStream) return body
-  const model = sameModel ? body.subarray(modelStart, modelEnd) : modelJson
-  const front = request.addStream
+  if (sameModel && !addStream) return body
+  const isCopied = body.length - modelEnd < SPLICED_BYTES
+  if (isCopied && !addStream) return replaced(body, modelStart, modelEnd, modelJson)
+  const front = addStream
     ? [ADD_STREAM, body.subarray(body.indexOf(OPEN_OBJECT) + 1, modelStart)]
     : [body.subarray(0, modelStart)]
   const rest = body.subarray(modelEnd)
-  const head = [...front, model]
-  return rest.length < SPLICED_BYTES ? Buffer.concat([...head, rest]) : [Buffer.concat(head), rest]
+  const head = [...front, modelJson]
+  return isCopied ? Buffer.concat([...head, rest]) : [Buffer.concat(head), rest]
+}
+
+/** What nearly every request needs: nothing is made for it but the copy. */
+function replaced(body: Buffer, start: number, end: number, by: Buffer): Buffer {
+  const copy = Buffer.allocUnsafe(body.length - (end - start) + by.length)
+  body.copy(copy, 0, 0, start)
+  copy.set(by, start)
+  body.copy(copy, start + by.length, end)
+  return copy
 }

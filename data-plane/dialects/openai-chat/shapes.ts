@@ -37,8 +37,13 @@ const EDGE = 4 * 1024
 const CLAUDE_MARK =
   /"(system|input_schema|anthropic_version|max_tokens_to_sample)"\s*:|"type"\s*:\s*"(image|document|tool_use|tool_result|thinking)"/
 
-/** Is it worth parsing to see whether it is of another shape? Tells by the edges, for every request asks. */
-export function mayBeForeign(body: Buffer): boolean {
+/**
+ * Is it worth parsing to see whether it is of another shape? Tells by the edges, for every request asks.
+ *
+ * @param text the same as latin1 text, where it is small: all of it is looked at.
+ */
+export function mayBeForeign(body: Buffer, text: string | null): boolean {
+  if (text !== null) return !text.includes('"messages"') || CLAUDE_MARK.test(text)
   if (!body.includes('"messages"')) return true
   if (CLAUDE_MARK.test(body.toString('latin1', 0, EDGE))) return true
   return body.length > EDGE && CLAUDE_MARK.test(body.toString('latin1', Math.max(EDGE, body.length - EDGE)))
