@@ -60,7 +60,7 @@ export interface Registers {
 
 /** A message that waits to be dealt with. */
 export type Delivery = Readonly<{
-  text: string
+  bytes: Uint8Array
   /** It is dealt with for good. Resolves when the broker knows. */
   done: () => Promise<void>
 }>
@@ -71,8 +71,11 @@ export type Delivery = Readonly<{
  * `publish`, is full.
  */
 export interface UsageStream {
-  /** Resolves when it is stored. @param id the same one within two minutes is stored once. */
-  publish(id: string, text: string): Promise<void>
+  /**
+   * Resolves when it is stored. @param id the same one within two minutes is stored once.
+   * @param bytes stay as they are until it resolves, and for good where it rejects: they may be on their way.
+   */
+  publish(id: string, bytes: Uint8Array): Promise<void>
   /**
    * Every message is given to one taker, and to another when it is not `done` within half a minute.
    * @returns up to `limit` of them, waiting for the first up to `waitMs`.

@@ -39,10 +39,10 @@ export class NatsUsage implements UsageStream {
     this.#replicas = replicas
   }
 
-  async publish(id: string, text: string): Promise<void> {
+  async publish(id: string, bytes: Uint8Array): Promise<void> {
     const connection = await this.#open()
     try {
-      await jetstream(connection).publish(this.#subjects.usage, text, { msgID: id, timeout: ANSWER_MS })
+      await jetstream(connection).publish(this.#subjects.usage, bytes, { msgID: id, timeout: ANSWER_MS })
     } catch (error) {
       throw this.#unavailable(error)
     }
@@ -119,7 +119,7 @@ export class NatsUsage implements UsageStream {
 }
 
 const deliveryOf = (message: JsMsg): Delivery => ({
-  text: message.string(),
+  bytes: message.data,
   done: async () => {
     // False: the acknowledgement was not answered. The message comes again, which does no harm.
     if (!(await message.ackAck({ timeout: ANSWER_MS }))) throw new BusUnavailable('not acknowledged')

@@ -5,44 +5,44 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BusUnavailable, type Delivery, type UsageStream } from './bus.ts'
 
 /** As on a broker, a writer is refused before the memory is full; what it keeps is its own business. */
-const MOST_CHARACTERS = 64 * 1024 * 1024
+const MOST_BYTES = 64 * 1024 * 1024
 /** Ids remembered, so that a message sent twice is kept once. */
 const IDS_KEPT = 10_000
 const AGAIN_MS = 30_000
 
-type Kept = { readonly text: string; taken: NodeJS.Timeout | null }
+type Kept = { readonly bytes: Uint8Array; taken: NodeJS.Timeout | null }
 
 /** Everything the members of one bus share. */
 export class UsageShelf {
   readonly #kept = new Map<number, Kept>()
   readonly #ids = new Set<string>()
   #next = 0
-  #characters = 0
+  #bytes = 0
   #wake = Promise.withResolvers<void>()
 
-  /** @returns false when there is no room. */
-  put(id: string, text: string): boolean {
+  /** Keeps a copy. @returns false when there is no room. */
+  put(id: string, bytes: Uint8Array): boolean {
     if (this.#ids.has(id)) return true
-    if (this.#characters + text.length > MOST_CHARACTERS) return false
+    if (this.#bytes + bytes.length > MOST_BYTES) return false
     this.#ids.add(id)
     for (const oldest of this.#ids) {
       if (this.#ids.size <= IDS_KEPT) break
       this.#ids.delete(oldest)
     }
-    this.#kept.set((this.#next += 1), { text, taken: null })
-    this.#characters += text.length
+    this.#kept.set((this.#next += 1), { bytes: new Uint8Array(bytes), taken: null })
+    this.#bytes += bytes.length
     this.#wake.resolve()
     this.#wake = Promise.withResolvers()
     return true
   }
 
-  take(limit: number): readonly (readonly [number, string])[] {
-    const taken: (readonly [number, string])[] = []
+  take(limit: number): readonly (readonly [number, Uint8Array])[] {
+    const taken: (readonly [number, Uint8Array])[] = []
     for (const [number, kept] of this.#kept) {
       if (taken.length >= limit) break
       if (kept.taken !== null) continue
       kept.taken = setTimeout(() => (kept.taken = null), AGAIN_MS).unref()
-      taken.push([number, kept.text])
+      taken.push([number, kept.bytes])
     }
     return taken
   }
@@ -51,7 +51,7 @@ export class UsageShelf {
     const kept = this.#kept.get(number)
     if (kept === undefined) return
     if (kept.taken !== null) clearTimeout(kept.taken)
-    this.#characters -= kept.text.length
+    this.#bytes -= kept.bytes.length
     this.#kept.delete(number)
   }
 
@@ -79,9 +79,9 @@ export class MemoryUsage implements UsageStream {
     this.#connected = connected
   }
 
-  async publish(id: string, text: string): Promise<void> {
+  async publish(id: string, bytes: Uint8Array): Promise<void> {
     await this.#hop()
-    if (!this.#shelf.put(id, text)) throw new BusUnavailable('the in-process bus is full of usage')
+    if (!this.#shelf.put(id, bytes)) throw new BusUnavailable('the in-process bus is full of usage')
   }
 
   async take(limit: number, waitMs: number): Promise<readonly Delivery[]> {
@@ -95,9 +95,9 @@ export class MemoryUsage implements UsageStream {
       await this.#hop()
       taken = this.#shelf.take(limit)
     }
-    return taken.map(([number, text]) => {
+    return taken.map(([number, bytes]) => {
       this.#taken.add(number)
-      return { text, done: () => this.#done(number) }
+      return { bytes, done: () => this.#done(number) }
     })
   }
 

@@ -42,8 +42,8 @@ const ingest = (stream: Pick<UsageStream, 'take'>, books: Books, catalog: Catalo
     clock: new ManualClock(MARCH + 1_000),
     logger: silentLogger,
   })
-const message = (...ids: readonly string[]): string =>
-  ids.map((id) => encodeRecord(usageRecord(id))).join('\n')
+const message = (...ids: readonly string[]): Uint8Array =>
+  Buffer.from(ids.map((id) => encodeRecord(usageRecord(id))).join('\n'))
 
 test('usage from the bus is entered once, whatever the database does meanwhile', async () => {
   const broker = new MemoryBroker()
@@ -74,7 +74,7 @@ test('a message is done only when its records are in the books', async () => {
       await new Promise((resolve) => setImmediate(resolve))
       if (done.length > 0) return []
       given += 1
-      return [{ text: message('r1'), done: async () => void done.push(`r1 of ${books.entries.size}`) }]
+      return [{ bytes: message('r1'), done: async () => void done.push(`r1 of ${books.entries.size}`) }]
     },
   }
   await using _running = ingest(stream, books)
@@ -89,7 +89,7 @@ test('what cannot be read, or is of a time that cannot be, is left out and count
   const times = [MARCH - 91 * DAY_MS, MARCH + 3 * DAY_MS].map((at) =>
     encodeRecord(usageRecord(`t${at}`, { at })),
   )
-  await bus.usage.publish('m', ['not JSON', '{"v":9}', ...times, message('good')].join('\n'))
+  await bus.usage.publish('m', Buffer.from(['not JSON', '{"v":9}', ...times, message('good')].join('\n')))
   await using running = ingest(bus.usage, books)
   await eventually(() => books.entries.size === 1)
   await eventually(() => running.counts.added === 1)

@@ -23,6 +23,7 @@ export type IngestPorts = Readonly<{
   logger: Logger
 }>
 
+const utf8 = new TextDecoder()
 /** Messages of up to 256 KiB each. */
 const MESSAGES_AT_ONCE = 16
 const WAIT_MS = 1_000
@@ -86,7 +87,7 @@ export class UsageIngest implements AsyncDisposable {
 
   async #enter(taken: readonly Delivery[]): Promise<void> {
     if (taken.length === 0) return
-    const lines = taken.flatMap(({ text }) => text.split('\n'))
+    const lines = taken.flatMap(({ bytes }) => utf8.decode(bytes).split('\n'))
     const entries = lines.flatMap((line) => this.#read(line))
     const { added, refused } = await this.#ports.books.enter(entries)
     this.#added += added

@@ -39,6 +39,7 @@ export type Segment = {
 
 const LINE_FEED = 0x0a
 const INTENT = '?'
+const INTENT_MARK = INTENT.charCodeAt(0)
 const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
 
 const syncData = promisify(fdatasync)
@@ -147,17 +148,20 @@ export class Journal {
     }
   }
 
-  /** @returns whole lines of what is not published of a segment, so many bytes at most; null: there are none. */
-  read(segment: Segment, mostBytes: number): Buffer | null {
-    const batch = Buffer.alloc(Math.min(mostBytes, segment.bytes - segment.sentBytes))
+  /**
+   * @param into filled with as many whole lines of what is not published of a segment as there is room for.
+   * @returns what it has of them; null: there are none.
+   */
+  read(segment: Segment, into: Buffer): Buffer | null {
+    const most = Math.min(into.length, segment.bytes - segment.sentBytes)
     const file = openSync(join(this.#folder, segment.name), 'r')
     try {
-      readSync(file, batch, 0, batch.length, segment.sentBytes)
+      const batch = into.subarray(0, readSync(file, into, 0, most, segment.sentBytes))
+      const end = batch.lastIndexOf(LINE_FEED) + 1
+      return end === 0 ? null : batch.subarray(0, end)
     } finally {
       closeSync(file)
     }
-    const end = batch.lastIndexOf(LINE_FEED) + 1
-    return end === 0 ? null : batch.subarray(0, end)
   }
 
   remove(segment: Segment): void {
@@ -191,12 +195,24 @@ export class Journal {
   }
 }
 
-/** @param batch whole lines. @returns the records among them. */
-export function recordsOf(batch: Buffer): readonly string[] {
-  return batch
-    .toString('utf8', 0, batch.length - 1)
-    .split('\n')
-    .filter((line) => !line.startsWith(INTENT))
+/**
+ * Moves the records of a batch together, over the intents between them.
+ *
+ * @param batch whole lines. @returns its beginning, where the records are now, with line feeds between them.
+ */
+export function takeRecords(batch: Buffer): Readonly<{ bytes: Buffer; records: number }> {
+  let records = 0
+  let end = 0
+  for (let at = 0; at < batch.length;) {
+    const next = batch.indexOf(LINE_FEED, at) + 1
+    if (batch[at] !== INTENT_MARK) {
+      if (end !== at) batch.copyWithin(end, at, next)
+      end += next - at
+      records += 1
+    }
+    at = next
+  }
+  return { bytes: batch.subarray(0, Math.max(0, end - 1)), records }
 }
 
 /**
@@ -220,11 +236,10 @@ export function openIntents(
 }
 
 function recordsIn(content: Buffer): number {
-  const mark = INTENT.charCodeAt(0)
   let records = 0
   let start = 0
   for (let at = content.indexOf(LINE_FEED); at !== -1; at = content.indexOf(LINE_FEED, start)) {
-    if (content[start] !== mark) records += 1
+    if (content[start] !== INTENT_MARK) records += 1
     start = at + 1
   }
   return records

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BusUnavailable } from '#contracts/bus/bus.ts'
 import { Line, Shelf } from '#test/model/shelf.ts'
 import { Spool, type SpoolPorts } from './spool.ts'
 
@@ -77,6 +78,21 @@ describe('the spool', () => {
     shelf.isDeaf = false
     await spool.flush()
     expect(new Set(shelf.lines)).toEqual(new Set(['one', 'two']))
+  })
+
+  test('leaves alone the bytes of a message that is not answered: they may still be on their way', async () => {
+    const sent: Uint8Array[] = []
+    await using spool = open({
+      publish: async (_id, bytes) => {
+        if (sent.push(bytes) === 1) throw new BusUnavailable('no answer')
+      },
+    })
+    for (const line of ['1 record', '2 record', '3 record']) {
+      add(spool, line)
+      await spool.flush()
+    }
+    expect(sent).toHaveLength(3)
+    expect(new TextDecoder().decode(sent[0])).toBe('1 record')
   })
 
   test('never confuses records of two processes, though all files were gone in between', async () => {

@@ -14,7 +14,15 @@
  * oldest records go, and are counted.
  */
 import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
-import { HEAD_END, intentLine, Journal, openIntents, recordLine, recordsOf, type Segment } from './journal.ts'
+import {
+  HEAD_END,
+  intentLine,
+  Journal,
+  openIntents,
+  recordLine,
+  takeRecords,
+  type Segment,
+} from './journal.ts'
 
 export type SpoolPorts = Readonly<{
   /** Made if it is not there. */
@@ -52,6 +60,8 @@ export class Spool implements AsyncDisposable {
   /** Until the next round: a disk that refuses is not asked for every request. */
   #isRefused = false
   #round: Promise<void> | null = null
+  /** What is being published; null: that may still be on its way, or nothing was yet. */
+  #batch: Buffer | null = null
   #dropped = 0
   #published = 0
   #recovered = 0
@@ -276,28 +286,30 @@ export class Spool implements AsyncDisposable {
     if (segment === undefined) return false
     const batch = this.#read(segment)
     if (batch === null) return true
-    const records = recordsOf(batch)
     const end = segment.sentBytes + batch.length
+    const { bytes, records } = takeRecords(batch)
     try {
       // Bounds that change with every try would be other messages; the same ones are the same message.
       const id = `${segment.name}.${segment.sentBytes}-${end}`
-      if (records.length > 0) await this.#ports.stream.publish(id, records.join('\n'))
+      if (records > 0) await this.#ports.stream.publish(id, bytes)
     } catch (error) {
+      this.#batch = null
       if (!(error instanceof BusUnavailable)) this.#problem('cannot publish usage', error)
       return false
     }
     segment.sentBytes = end
-    segment.sentRecords += records.length
-    this.#published += records.length
+    segment.sentRecords += records
+    this.#published += records
     this.#tidy()
     return true
   }
 
   /** @returns the next lines; null: they cannot be read, and are given up. */
   #read(segment: Segment): Buffer | null {
+    const into = (this.#batch ??= Buffer.allocUnsafeSlow(BATCH_BYTES))
     let batch: Buffer | null = null
     this.#attempt('cannot read the usage spool', () => {
-      batch = this.#journal.read(segment, BATCH_BYTES)
+      batch = this.#journal.read(segment, into)
     })
     if (batch !== null) return batch
     this.#drop(segment)

@@ -3,7 +3,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { BusUnavailable, type Bus } from '#contracts/bus/bus.ts'
+import { BusUnavailable, type Bus, type Delivery } from '#contracts/bus/bus.ts'
 import { eventually } from '../eventually.ts'
 
 /** One bus, that any number of members can join. */
@@ -229,49 +229,52 @@ export function busContract(name: string, start: () => Promise<BusHost>): void {
     })
 
     describe('usage', () => {
+      const publish = (member: Bus, id: string, text: string): Promise<void> =>
+        member.usage.publish(id, Buffer.from(text))
+      const textsOf = (taken: readonly Delivery[]): readonly string[] =>
+        taken.map(({ bytes }) => new TextDecoder().decode(bytes))
+
       /** Takes until there is nothing more, and says it is done. */
       const drain = async (member: Bus): Promise<readonly string[]> => {
         const texts: string[] = []
         for (;;) {
           const taken = await member.usage.take(100, 20)
           if (taken.length === 0) return texts
-          for (const { text, done } of taken) {
-            texts.push(text)
-            await done()
-          }
+          texts.push(...textsOf(taken))
+          for (const { done } of taken) await done()
         }
       }
 
       test('is kept until somebody takes it, in order, and gone when it is done', async () => {
         const other = await join()
-        for (let at = 0; at < 5; at++) await bus.usage.publish(`kept-${at}`, `record ${at}`)
+        for (let at = 0; at < 5; at++) await publish(bus, `kept-${at}`, `record ${at}`)
         expect(await drain(other)).toEqual(Array.from({ length: 5 }, (_, at) => `record ${at}`))
         expect(await drain(bus)).toEqual([])
       })
 
       test('of one id is kept once', async () => {
         const other = await join()
-        await bus.usage.publish('once', 'first')
-        await other.usage.publish('once', 'again')
+        await publish(bus, 'once', 'first')
+        await publish(other, 'once', 'again')
         expect(await drain(bus)).toEqual(['first'])
-        await bus.usage.publish('once', 'late')
+        await publish(bus, 'once', 'late')
         expect(await drain(bus)).toEqual([])
       })
 
       test('is given to one taker at a time', async () => {
         const other = await join()
-        for (let at = 0; at < 20; at++) await bus.usage.publish(`shared-${at}`, `s${at}`)
+        for (let at = 0; at < 20; at++) await publish(bus, `shared-${at}`, `s${at}`)
         const [mine, theirs] = await Promise.all([bus.usage.take(10, 20), other.usage.take(10, 20)])
-        const texts = [...mine, ...theirs].map(({ text }) => text)
+        const texts = textsOf([...mine, ...theirs])
         expect(new Set(texts).size).toBe(20)
         for (const { done } of [...mine, ...theirs]) await done()
         expect(await drain(bus)).toEqual([])
       })
 
       test('is given out no more at once than was asked for', async () => {
-        for (let at = 0; at < 5; at++) await bus.usage.publish(`few-${at}`, `f${at}`)
+        for (let at = 0; at < 5; at++) await publish(bus, `few-${at}`, `f${at}`)
         const taken = await bus.usage.take(2, 20)
-        expect(taken.map(({ text }) => text)).toEqual(['f0', 'f1'])
+        expect(textsOf(taken)).toEqual(['f0', 'f1'])
         for (const { done } of taken) await done()
         expect(await drain(bus)).toEqual(['f2', 'f3', 'f4'])
       })
@@ -279,22 +282,32 @@ export function busContract(name: string, start: () => Promise<BusHost>): void {
       test('reaches who waits for it', async () => {
         const other = await join()
         const waiting = other.usage.take(10, 5_000)
-        await bus.usage.publish('awaited', 'here')
+        await publish(bus, 'awaited', 'here')
         const taken = await waiting
-        expect(taken.map(({ text }) => text)).toEqual(['here'])
+        expect(textsOf(taken)).toEqual(['here'])
         for (const { done } of taken) await done()
       })
 
       test('takes a message of the largest size', async () => {
         const text = 'u'.repeat(600 * 1024)
-        await bus.usage.publish('large', text)
+        await publish(bus, 'large', text)
         expect(await drain(bus)).toEqual([text])
+      })
+
+      test('is what it was when it was published, whatever becomes of those bytes', async () => {
+        const bytes = Buffer.from('first')
+        for (const text of ['first', 'other', 'third']) {
+          bytes.write(text)
+          await bus.usage.publish(`lent-${text}`, bytes)
+        }
+        bytes.fill(0)
+        expect(await drain(bus)).toEqual(['first', 'other', 'third'])
       })
 
       test('cannot be told to a bus that was left', async () => {
         const leaver = await host.join()
         await leaver[Symbol.asyncDispose]()
-        await expect(leaver.usage.publish('left', 'x')).rejects.toThrow(BusUnavailable)
+        await expect(publish(leaver, 'left', 'x')).rejects.toThrow(BusUnavailable)
         await expect(leaver.usage.take(1, 10)).rejects.toThrow(BusUnavailable)
       })
     })

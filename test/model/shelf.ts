@@ -10,9 +10,9 @@ export class Shelf {
   /** Stores, and loses the answer. */
   isDeaf = false
 
-  async publish(id: string, text: string): Promise<void> {
+  async publish(id: string, bytes: Uint8Array): Promise<void> {
     if (this.isAway) throw new BusUnavailable('away')
-    this.messages.set(id, this.messages.get(id) ?? text)
+    this.messages.set(id, this.messages.get(id) ?? new TextDecoder().decode(bytes))
     if (this.isDeaf) throw new BusUnavailable('no answer')
   }
 
@@ -30,8 +30,8 @@ export class Line {
     this.#shelf = shelf
   }
 
-  async publish(id: string, text: string): Promise<void> {
+  async publish(id: string, bytes: Uint8Array): Promise<void> {
     if (this.isCut) throw new BusUnavailable('killed')
-    await this.#shelf.publish(id, text)
+    await this.#shelf.publish(id, bytes)
   }
 }
