@@ -155,9 +155,9 @@ const openSpool = (folder: string, mostBytes: number, { bus, logger }: DataPlane
 function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onSend' | 'onRecord'> {
   const lineOf = recordEncoder(node)
   return {
-    onIntent: (record) => spool.intend(record.id, lineOf(record)),
+    onIntent: ({ id, known, rest }) => spool.intend(id, lineOf(known, rest)),
     onSend: () => spool.writeIntents(),
-    onRecord: (record, written) => spool.append(record.id, lineOf(record), written),
+    onRecord: ({ id, known, rest }, written) => spool.append(id, lineOf(known, rest), written),
   }
 }
 

@@ -12,6 +12,7 @@ import type { Scored } from '#contracts/routing/standing.ts'
 import { STRATEGIES, type CompiledStrategy } from '#contracts/routing/strategies.ts'
 import { costFor, recordChoice, type RecordedChoice } from '#contracts/usage/choice.ts'
 import {
+  membersOf,
   MOST_CANDIDATES,
   type RecordedAttempt,
   type RecordedBinding,
@@ -29,13 +30,28 @@ import type { Spent } from '../upstream/spent.ts'
 type Caller = Readonly<{ key: string; commit: number; endpoint: ClientEndpoint }>
 
 /** All of a record but what is the same for every request of a node. */
-export type RequestRecord = Omit<UsageRecord, 'node'>
+export type RequestRecord = Readonly<{
+  id: string
+  /** What its other records say as well, encoded once: see `membersOf`. */
+  known: string
+  rest: Partial<UsageRecord>
+}>
 
 /** Names come from clients and can be megabytes long. */
 const NAME_LENGTH = 200
 const MOST_CHOICES = 64
 const MOST_HELD = 20
 const MOST_WARNINGS = 50
+
+/** Of every intent. Candidates and choices would be most of its line. */
+const UNHEARD_OF = membersOf({
+  status: 500,
+  totalMs: 0,
+  isEstimated: true,
+  candidates: [],
+  choices: [],
+  warnings: [],
+})
 
 const cut = (text: string): string => text.slice(0, NAME_LENGTH).toWellFormed()
 
@@ -60,6 +76,8 @@ export class Account {
   #last: AttemptRecord | null = null
   #spent: Spent | null = null
   #leases: readonly string[] = []
+  /** What is so from the request's first attempt on, as its intents and its record say it; empty: not yet. */
+  #known = ''
 
   /** @param at epoch milliseconds. @param startedAt monotonic milliseconds. */
   constructor(id: string, at: number, startedAt: number) {
@@ -126,12 +144,13 @@ export class Account {
    * @returns null when there is nobody to name.
    */
   intend({ deployment, lane, why, prepared }: BegunAttempt): RequestRecord | null {
-    if (this.#caller === null) return null
+    const caller = this.#caller
+    if (caller === null) return null
     // Sent, never heard of, and sent again: it may have arrived all the same.
     if (this.#underWay !== null) this.#attempts.push(this.#underWay)
     const { dialect, body } = prepared
-    const isFree = this.#caller.endpoint === 'count_tokens' || body === null
-    this.#underWay = {
+    const isFree = caller.endpoint === 'count_tokens' || body === null
+    const underWay: RecordedAttempt = {
       provider: deployment.provider,
       model: cut(deployment.model),
       credential: lane.credential ?? '',
@@ -142,21 +161,14 @@ export class Account {
       firstMs: null,
       totalMs: 0,
     }
-    return {
-      ...this.#known(this.#caller),
-      status: 500,
-      totalMs: 0,
-      attempts: [...this.#attempts, this.#underWay],
-      provider: this.#underWay.provider,
-      upstream: this.#underWay.model,
+    this.#underWay = underWay
+    const rest: RequestRecord['rest'] = {
+      attempts: [...this.#attempts, underWay],
+      provider: underWay.provider,
+      upstream: underWay.model,
       tokens: isFree ? NO_TOKENS : { ...NO_TOKENS, input: glanceAt(body) },
-      isEstimated: true,
-      weights: this.#choices[0]?.table?.seq ?? 0,
-      // Here they would be most of the line.
-      candidates: [],
-      choices: [],
-      warnings: [],
     }
+    return { id: this.id, known: `${this.#toldOf(caller)},${UNHEARD_OF}`, rest }
   }
 
   /** @param leases of the budgets it is paid from. */
@@ -174,11 +186,10 @@ export class Account {
 
   /** @param status told to the client; 499: it had left. @returns null when there is nobody to name. */
   close(status: number, now: number): RequestRecord | null {
-    if (this.#caller === null) return null
-    const last = this.#last
+    const caller = this.#caller
+    if (caller === null) return null
     const { used } = this
-    return {
-      ...this.#known(this.#caller),
+    const rest: RequestRecord['rest'] = {
       status,
       totalMs: rounded(now - this.#startedAt),
       attempts: this.#attempts,
@@ -186,20 +197,19 @@ export class Account {
       upstream: used?.upstream ?? '',
       tokens: this.#spent?.tokens ?? NO_TOKENS,
       isEstimated: this.#spent?.isEstimated ?? false,
-      weights: this.#choices[0]?.table?.seq ?? 0,
       candidates: this.#candidates ?? [],
       choices: this.#choices,
-      ...(this.#uncut > MOST_CANDIDATES ? { uncut: this.#uncut } : {}),
-      ...(this.#preference === null ? {} : { binding: bindingOf(this.#preference) }),
-      ...(this.#held.length === 0 ? {} : { held: this.#held }),
-      warnings: (last?.warnings ?? []).slice(0, MOST_WARNINGS).map(cut),
+      uncut: this.#uncut > MOST_CANDIDATES ? this.#uncut : undefined,
+      binding: this.#preference === null ? undefined : bindingOf(this.#preference),
+      held: this.#held.length === 0 ? undefined : this.#held,
+      warnings: (this.#last?.warnings ?? []).slice(0, MOST_WARNINGS).map(cut),
     }
+    return { id: this.id, known: this.#toldOf(caller), rest }
   }
 
-  /** What is so from the request's first attempt on. */
-  #known({ key, commit, endpoint }: Caller) {
-    return {
-      v: 1 as const,
+  #toldOf({ key, commit, endpoint }: Caller): string {
+    return (this.#known ||= membersOf({
+      v: 1,
       id: this.id,
       at: this.at,
       key,
@@ -209,9 +219,10 @@ export class Account {
       session: this.#session,
       stream: this.#asked.stream,
       commit,
+      weights: this.#choices[0]?.table?.seq ?? 0,
       seed: this.#seed,
-      ...(this.#leases.length === 0 ? {} : { leases: [...this.#leases] }),
-    }
+      leases: this.#leases.length === 0 ? undefined : [...this.#leases],
+    }))
   }
 }
 
@@ -227,7 +238,7 @@ function candidateOf(
     factor: rounded(factor),
     share: rounded(share),
     out: standing.out,
-    ...(cost === null ? {} : { cost }),
+    cost: cost ?? undefined,
   }
 }
 

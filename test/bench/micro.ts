@@ -18,7 +18,7 @@ import {
   type WireCommit,
 } from '#contracts/commit/commit.ts'
 import { keyId, providerStream, providerId } from '#contracts/ids.ts'
-import { encodeRecord, idOfRecord } from '#contracts/usage/record.ts'
+import { idOfRecord, recordEncoder } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
 import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
@@ -139,8 +139,9 @@ function* usageCases(): Generator<Case> {
   const lane = deployment.lanes[0]!
   const spent = { tokens: { ...NO_TOKENS, input: 150, output: 80 }, isEstimated: false }
   const newId = requestIds()
+  const lineOf = recordEncoder('node_1')
   const line = (record: RequestRecord | null): string =>
-    record === null ? '' : encodeRecord({ ...record, node: 'node_1', weights: 7 })
+    record === null ? '' : lineOf(record.known, record.rest)
   const body = chatBody('gpt-4o', PHASES[0]!)
   const prepared = { dialect: 'openai-chat', body } as Prepared
   const begin = (): Account => {

@@ -12,6 +12,7 @@ import { systemClock, type Clock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import { decodeRecord, recordEncoder, type UsageRecord } from '#contracts/usage/record.ts'
 import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import type { LimitCounters } from '#data-plane/admission/counters.ts'
 import { Limiter } from '#data-plane/admission/limiter.ts'
@@ -96,10 +97,10 @@ export class Gateway implements AsyncDisposable {
   /** Status told to each client, in the order the requests ended; 499: it had left. */
   readonly settled: number[] = []
   /** What would have been put into the books if the node had died, as it was told before anything was sent. */
-  readonly intents: RequestRecord[] = []
-  readonly #intended: RequestRecord[] = []
+  readonly intents: UsageRecord[] = []
+  readonly #intended: UsageRecord[] = []
   /** What was put into the books, in the order the requests ended. */
-  readonly records: RequestRecord[] = []
+  readonly records: UsageRecord[] = []
   readonly warnings: LogFields[] = []
   readonly errors: LogFields[] = []
   /** Every deployment and credential is as good as new. */
@@ -170,10 +171,10 @@ export class Gateway implements AsyncDisposable {
       requestTimeoutMs,
       onFirst: () => undefined,
       onAttempt: (record) => void this.attempts.push(record),
-      onIntent: (record) => void this.#intended.push(record),
+      onIntent: (record) => void this.#intended.push(asBooked(record)),
       onSend: () => void this.intents.push(...this.#intended.splice(0)),
       onRecord: (record, written) => {
-        this.records.push(record)
+        this.records.push(asBooked(record))
         written()
       },
       onSettled: (status) => void this.settled.push(status),
@@ -232,6 +233,15 @@ export class Gateway implements AsyncDisposable {
       error: (fields) => void this.errors.push(fields),
     }
   }
+}
+
+const lineOf = recordEncoder('node')
+
+/** As the books read it. */
+function asBooked({ known, rest }: RequestRecord): UsageRecord {
+  const read = decodeRecord(lineOf(known, rest))
+  if (!read.ok) throw new Error(read.error)
+  return read.value
 }
 
 function modelCreated(name: string, targets: readonly string[]): CatalogEvent {

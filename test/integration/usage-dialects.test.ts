@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { DIALECTS, type DialectName } from '#data-plane/dialects/canonical/request.ts'
-import type { RequestRecord } from '#data-plane/usage/account.ts'
+import type { UsageRecord } from '#contracts/usage/record.ts'
 import { say } from '../conformance/loops/said.ts'
 import { Upstream } from '../conformance/upstream.ts'
 import { eventually } from '../eventually.ts'
@@ -27,7 +27,7 @@ beforeEach(() => {
   gateway.forgive()
 })
 
-async function ask(client: DialectName, model: string, stream: boolean): Promise<[string, RequestRecord]> {
+async function ask(client: DialectName, model: string, stream: boolean): Promise<[string, UsageRecord]> {
   const { path, body } = asking(client, model, stream)
   const before = gateway.records.length
   const answer = await fetch(`http://127.0.0.1:${gateway.port}${path}`, {
