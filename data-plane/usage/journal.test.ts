@@ -1,6 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { HEAD_END, intentLine, recordLine, takeRecords } from './journal.ts'
+import { HEAD_END, intentLine, Journal, recordLine, takeRecords } from './journal.ts'
 
 test('of a batch the records are taken in order, whatever intents are between them', () => {
   const text = fc
@@ -22,4 +25,21 @@ test('of a batch the records are taken in order, whatever intents are between th
       expect(bytes).toEqual(Buffer.from(wanted.join('\n')))
     }),
   )
+})
+
+test('what is written is in the file as it is, however long it is and whatever characters are in it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'journal-'))
+  const journal = new Journal(folder)
+  journal.load()
+  const texts = ['x', '€', '𝒳'].flatMap((character) =>
+    [1, 40_000, 43_690, 43_691, 65_536, 131_071, 131_072, 200_000, 2].map((length) =>
+      character.repeat(length),
+    ),
+  )
+  for (const text of texts) journal.write(recordLine(text), 1)
+  const [segment] = journal.segments
+  const written = readFileSync(join(folder, segment?.name ?? ''))
+  expect(segment).toMatchObject({ bytes: written.length, records: texts.length })
+  expect(written.equals(Buffer.from(texts.map(recordLine).join('')))).toBe(true)
+  rmSync(folder, { recursive: true })
 })

@@ -40,6 +40,9 @@ export type Segment = {
 const LINE_FEED = 0x0a
 const INTENT = '?'
 const INTENT_MARK = INTENT.charCodeAt(0)
+const WRITE_BYTES = 128 * 1024
+/** In UTF-8, of one unit of UTF-16. */
+const MOST_BYTES_OF_CHARACTER = 3
 const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
 
 const syncData = promisify(fdatasync)
@@ -59,6 +62,8 @@ export class Journal {
   #number = 0
   /** Written and closed for writing, not yet forced to the disk. */
   #full: number[] = []
+  /** What is being written, where it fits: one buffer for all writes. */
+  readonly #room = Buffer.allocUnsafeSlow(WRITE_BYTES)
   #isDirty = false
   #isNew = false
 
@@ -105,7 +110,7 @@ export class Journal {
   write(lines: string, records: number): void {
     try {
       this.#file ??= this.#begin()
-      const bytes = Buffer.from(lines)
+      const bytes = this.#encode(lines)
       for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
       const segment = this.segments.at(-1)
       if (segment === undefined) return
@@ -169,6 +174,12 @@ export class Journal {
     const at = this.segments.indexOf(segment)
     if (at !== -1) this.segments.splice(at, 1)
     unlinkSync(join(this.#folder, segment.name))
+  }
+
+  /** @returns what is only there until the next call. */
+  #encode(lines: string): Buffer {
+    if (lines.length * MOST_BYTES_OF_CHARACTER > this.#room.length) return Buffer.from(lines)
+    return this.#room.subarray(0, this.#room.write(lines))
   }
 
   /** Ends the segment after a write that failed. Of one that holds nothing else nothing is left. */

@@ -107,7 +107,7 @@ export class Spool implements AsyncDisposable {
     if (onWritten !== undefined) this.#waitingForIt.push(onWritten)
     if (this.#willWrite) return
     this.#willWrite = true
-    setImmediate(() => this.#write())
+    setImmediate(this.#writeInTurn)
   }
 
   /** Records waiting to be published. */
@@ -180,9 +180,13 @@ export class Spool implements AsyncDisposable {
     this.#heldBytes += text.length
   }
 
+  readonly #writeInTurn = (): void => {
+    this.#willWrite = false
+    this.#write()
+  }
+
   /** Writes the intents and, in one go with them, what is held. */
   #write(): void {
-    this.#willWrite = false
     if (this.#held.length === 0 && this.#intended === '') return
     const isWritten = !this.#isRefused && this.#attempt('cannot write the usage spool', () => this.#put())
     // What could not be written is open still, and so in whatever segment comes next.
@@ -196,7 +200,9 @@ export class Spool implements AsyncDisposable {
       if ((this.#journal.segments.at(-1)?.bytes ?? 0) >= SEGMENT_BYTES) this.#turnOver()
       this.#bound()
     }
-    for (const told of this.#waitingForIt.splice(0)) told()
+    const told = this.#waitingForIt
+    this.#waitingForIt = []
+    for (const tell of told) tell()
   }
 
   #put(): void {
@@ -220,6 +226,7 @@ export class Spool implements AsyncDisposable {
   /** Oldest segments go first; the one being written is small. */
   #bound(): void {
     const { segments } = this.#journal
+    if (segments.length === 1) return
     let bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
     while (bytes > this.#ports.mostBytes && segments.length > 1) {
       const oldest = segments[0]
