@@ -19,6 +19,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  unlink,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -47,6 +48,7 @@ const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
 
 const syncData = promisify(fdatasync)
 const syncFile = promisify(fsync)
+const removeFile = promisify(unlink)
 
 export const recordLine = (record: string): string => `${record}\n`
 export const intentLine = (intent: string): string => `${INTENT}${intent}\n`
@@ -64,6 +66,7 @@ export class Journal {
   #full: number[] = []
   /** What is being written, where it fits: one buffer for all writes. */
   readonly #room = Buffer.allocUnsafeSlow(WRITE_BYTES)
+  #gone: Promise<void> = Promise.resolve()
   #isDirty = false
   #isNew = false
 
@@ -169,11 +172,30 @@ export class Journal {
     }
   }
 
+  /** What it took of the disk is free when this returns. */
   remove(segment: Segment): void {
+    this.#forget(segment)
+    unlinkSync(join(this.#folder, segment.name))
+  }
+
+  /**
+   * Removes it beside the traffic, which would stand still for milliseconds. Files go in the order of calls: of a
+   * process that dies meanwhile the newest stay. @param onError given what the disk throws.
+   */
+  letGo(segment: Segment, onError: (error: unknown) => void): void {
+    this.#forget(segment)
+    this.#gone = this.#gone.then(() => removeFile(join(this.#folder, segment.name))).catch(onError)
+  }
+
+  /** Resolves when all that was let go is gone. */
+  get gone(): Promise<void> {
+    return this.#gone
+  }
+
+  #forget(segment: Segment): void {
     if (this.isWriting(segment)) this.close()
     const at = this.segments.indexOf(segment)
     if (at !== -1) this.segments.splice(at, 1)
-    unlinkSync(join(this.#folder, segment.name))
   }
 
   /** @returns what is only there until the next call. */

@@ -122,3 +122,19 @@ describe('the spool on a disk that it has filled itself', () => {
     spool.append('long', 'long recorded')
   })
 })
+
+test('a segment that is published is removed, and nothing stands still for it', async () => {
+  const remove = vi.spyOn(fs, 'unlinkSync')
+  syncBuiltinESMExports()
+  await using spool = open(new Shelf(), folder)
+  // More than a segment.
+  for (let at = 0; at < 50; at++) {
+    spool.append(`r${at}`, `r${at} ${'x'.repeat(100_000)}`)
+    await turn()
+  }
+  expect(readdirSync(folder)).toHaveLength(2)
+  await spool.flush()
+  expect([spool.waiting, spool.published]).toEqual([0, 50])
+  expect(readdirSync(folder)).toHaveLength(1)
+  expect(remove).not.toHaveBeenCalled()
+})

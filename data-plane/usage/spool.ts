@@ -43,6 +43,7 @@ const BATCH_BYTES = 256 * 1024
 const HELD_BYTES = 4 * 1024 * 1024
 /** When stopping: for what is still to be published, in milliseconds. */
 const LAST_MS = 2_000
+const CANNOT_REMOVE = 'cannot remove a usage segment'
 
 export class Spool implements AsyncDisposable {
   readonly #ports: SpoolPorts
@@ -160,6 +161,7 @@ export class Spool implements AsyncDisposable {
     this.#journal.close()
     await Promise.race([this.#sync(), tooLate])
     this.#tidy()
+    await Promise.race([this.#journal.gone, tooLate])
   }
 
   #load(): void {
@@ -257,11 +259,11 @@ export class Spool implements AsyncDisposable {
     // Those alone: what else is published may be all that fills the disk.
     const telling = this.#open.size === 0 && this.#held.length === 0 ? [] : journal.telling
     for (const segment of journal.segments.filter((one) => isSent(one) && !journal.isWriting(one)))
-      if (!telling.includes(segment)) this.#remove(segment)
+      if (!telling.includes(segment)) journal.letGo(segment, (error) => this.#problem(CANNOT_REMOVE, error))
   }
 
   #remove(segment: Segment): void {
-    this.#attempt('cannot remove a usage segment', () => this.#journal.remove(segment))
+    this.#attempt(CANNOT_REMOVE, () => this.#journal.remove(segment))
   }
 
   async #rounds(): Promise<void> {
@@ -274,6 +276,7 @@ export class Spool implements AsyncDisposable {
     const { bytes } = last
     while (!this.#isPublished(last, bytes) && (await this.#publishNext()));
     this.#tidy()
+    await this.#journal.gone
   }
 
   /** With all before it. */
