@@ -18,7 +18,7 @@ afterEach(() => {
   server.close()
 })
 
-async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage> }> {
+async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>; errors: unknown[] }> {
   const arrived = new Promise<ServerResponse>((resolve) =>
     server.once('request', (_request, response) => resolve(response)),
   )
@@ -26,7 +26,10 @@ async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>
   const answer = new Promise<IncomingMessage>((resolve, reject) =>
     request({ port, host: '127.0.0.1', agent: false }).once('response', resolve).once('error', reject).end(),
   )
-  return { reply: new Reply(await arrived, 'req_1', TONGUE['openai-chat']), answer }
+  const response = await arrived
+  const errors: unknown[] = []
+  response.on('error', (error) => errors.push(error))
+  return { reply: new Reply(response, 'req_1', TONGUE['openai-chat']), answer, errors }
 }
 
 const HEAD: AnswerHead = {
@@ -39,6 +42,16 @@ const HEAD: AnswerHead = {
   passed: [],
   warnings: [],
 }
+
+test('a stream that is ended twice has ended, and that is no error', async () => {
+  const { reply, answer, errors } = await asked()
+  reply.expect(true, () => [])
+  reply.begin(HEAD)
+  reply.end(Buffer.from('data: 1\n\n'))
+  reply.end(null)
+  expect(await text(await answer)).toBe('data: 1\n\n')
+  expect(errors).toEqual([])
+})
 
 describe('an answer whose end is held', () => {
   test('as a whole comes with its release, and an error after it is not told', async () => {
