@@ -1,8 +1,8 @@
 /**
  * What a provider's own answer looks like in each dialect, as far as it passes untouched: is it an answer at
- * all, has its stream begun, has it ended.
+ * all, where does a body tell its tokens, has its stream begun, has it ended.
  *
- * Pure. Reads a few bytes of a body and the first and last events of a stream; the rest is not looked at.
+ * Pure. Scans a body once and reads a few of its members, of a stream the first and last events.
  */
 import type { SseEvent } from '../dialect.ts'
 import { isObject, parseJson, type JsonObject } from '../canonical/json.ts'
