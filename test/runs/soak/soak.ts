@@ -2,19 +2,20 @@
  * Memory stays flat: mixed traffic with faults of every kind, changes of the configuration, and restarts of
  * NATS and Redis, for as long as asked.
  *
- *     node test/runs/soak.ts --minutes 30 --clients 24 --rate 100 --seed 1
+ *     node test/runs/soak/soak.ts --minutes 30 --clients 24 --rate 100 --seed 1
  *
  * `rate` is requests a second over all clients and nodes. Ends with the memory of every process at the beginning
- * and the end, and its slope over the last two thirds; and with what clients saw: one of the two providers is
+ * and the end, and how its peaks grow; and with what clients saw: one of the two providers is
  * always well, so whoever stays gets an answer.
  */
 import { readFile } from 'node:fs/promises'
 import { diceOf } from '#contracts/routing/dice.ts'
-import { CLIENT_KEY, Cluster } from '../cluster/cluster.ts'
-import { behaviours, type Behaviour } from '../fakes/behaviour.ts'
-import { FakeProvider } from '../fakes/provider.ts'
-import { oneOf } from '../faults/dice.ts'
-import { conclude, readOptions, say } from './options.ts'
+import { CLIENT_KEY, Cluster } from '../../cluster/cluster.ts'
+import { behaviours, type Behaviour } from '../../fakes/behaviour.ts'
+import { FakeProvider } from '../../fakes/provider.ts'
+import { oneOf } from '../../faults/dice.ts'
+import { conclude, readOptions, say } from '../options.ts'
+import { growthOfPeaks } from './growth.ts'
 
 const options = readOptions({
   minutes: 30,
@@ -112,15 +113,13 @@ const answered = stayed.reduce((sum, [, count]) => sum + count, 0)
 const failed = answered - (statuses.get(200) ?? 0)
 if (failed > answered * FAILED_AT_MOST) problems.push(`${failed} of ${answered} requests were refused`)
 for (const name of samples[0]!.rss.keys()) {
-  const points = samples
-    .slice(Math.floor(samples.length / 3))
-    .map(({ at, rss }) => [at / 3_600_000, rss.get(name) ?? 0] as const)
-  const slope = slopeOf(points)
+  const points = samples.map(({ at, rss }) => ({ hours: at / 3_600_000, mb: rss.get(name) ?? 0 }))
+  const growth = growthOfPeaks(points)
   say(
-    `${name}: ${samples[0]!.rss.get(name)!.toFixed(0)} MB at first, ${points.at(-1)![1].toFixed(0)} MB at last, ${slope.toFixed(1)} MB an hour`,
+    `${name}: ${points[0]!.mb.toFixed(0)} MB at first, ${points.at(-1)!.mb.toFixed(0)} MB at last, peaks grow by ${growth.toFixed(1)} MB an hour`,
   )
-  if (slope > options.boundMbPerHour && options.minutes >= 30)
-    problems.push(`${name} grows by ${slope.toFixed(1)} MB an hour`)
+  if (growth > options.boundMbPerHour && options.minutes >= 30)
+    problems.push(`${name} grows by ${growth.toFixed(1)} MB an hour`)
 }
 conclude(problems)
 
@@ -183,14 +182,6 @@ async function sample(): Promise<void> {
 async function rssMb(pid: number): Promise<number> {
   const pages = Number((await readFile(`/proc/${pid}/statm`, 'latin1')).split(' ')[1])
   return (pages * 4_096) / 1_048_576
-}
-
-/** Least squares, in units of y per unit of x. */
-function slopeOf(points: readonly (readonly [number, number])[]): number {
-  const mean = (at: 0 | 1): number => points.reduce((sum, point) => sum + point[at], 0) / points.length
-  const [x, y] = [mean(0), mean(1)]
-  const over = points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0)
-  return over / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0)
 }
 
 /** What fails in between is part of the soak. */
