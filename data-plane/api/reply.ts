@@ -208,7 +208,7 @@ export class Reply implements Downstream {
   }
 
   #tellEnd(last: Buffer | null): void {
-    // Node takes a second end for none, but not one with bytes, and the end of chunks is some: nobody hears that error.
+    // Node takes a second end for none, but not one with bytes, and the end of chunks is some: an error nobody hears.
     if (this.#response.writableEnded) return
     if (this.#isChunked) this.#response.end(chunkOf(last ?? NOTHING, true))
     else if (last === null) this.#response.end()

@@ -6,7 +6,8 @@ export type Sample = Readonly<{ hours: number; mb: number }>
  *
  * V8 lets memory rise and stay up for ten minutes and more before it gives 30 MB back at once. A line through all
  * samples tells above all where in that wave a run began and ended: of two nodes with equal peaks one grew by 28 MB
- * an hour, the other shrank by 26. What is never given back raises the peaks.
+ * an hour, the other shrank by 26. What is never given back raises the peaks; where in its third a peak stands is
+ * not looked at, so over half an hour a leak of 30 MB an hour can look like 20; one of 40 does not.
  *
  * @param samples in order, at even distances.
  */

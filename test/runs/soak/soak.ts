@@ -5,8 +5,8 @@
  *     node test/runs/soak/soak.ts --minutes 30 --clients 24 --rate 100 --seed 1
  *
  * `rate` is requests a second over all clients and nodes. Ends with the memory of every process at the beginning
- * and the end, and how its peaks grow; and with what clients saw: one of the two providers is
- * always well, so whoever stays gets an answer.
+ * and the end, and how its peaks grow; and with what clients saw: one of the two providers is always well, so
+ * whoever stays gets an answer.
  */
 import { readFile } from 'node:fs/promises'
 import { diceOf } from '#contracts/routing/dice.ts'
