@@ -17,7 +17,7 @@ import { choose, firstLimitMs, isCapacity, mayRepeat, waitMs, warmthOf, type Cho
 import { failure as failureOf, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Health } from './health/health.ts'
-import type { HabitSample } from './health/ticket.ts'
+import type { HabitSample, Ticket } from './health/ticket.ts'
 import type { Pools } from './pools.ts'
 import type { Spent } from './spent.ts'
 
@@ -26,23 +26,23 @@ export type PlanInput = Choice &
     /** Credential the session was last served with; null: none is remembered. */
     credential: CredentialId | null
     stream: boolean
-    /** The request as one upstream wants it, or why it cannot be sent there. */
-    prepare: (deployment: Deployment) => Result<Prepared, Failure>
-    /** Leaves out the opaque state of earlier answers. @returns false when that changes nothing. */
-    dropState: () => boolean
     /** For the whole request, in milliseconds from now. */
     timeoutMs: number
     client: Downstream
+    /** The request as one upstream wants it, or why it cannot be sent there. */
+    prepare(deployment: Deployment): Result<Prepared, Failure>
+    /** Leaves out the opaque state of earlier answers. @returns false when that changes nothing. */
+    dropState(): boolean
     /** Told of each choice, with all that it was made from. */
-    onPick?: (pick: Pick, moment: PickMoment) => void
+    onPick?(pick: Pick, moment: PickMoment): void
     /** Told of each attempt before anything is sent: what has to be known of it whatever happens next. */
-    onBegin?: (begun: BegunAttempt) => void
+    onBegin?(begun: BegunAttempt): void
     /** Told right before the first byte of an attempt goes out: what `onBegin` said must be safe by then. */
     onSend?: () => void
     /** Told when a stream's first content has come, in milliseconds from sending. */
-    onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
+    onFirst(lane: Lane, firstMs: number, slowness: number | null): void
     /** Told of each attempt as it ends. */
-    onAttempt: (record: AttemptRecord) => void
+    onAttempt(record: AttemptRecord): void
   }>
 
 /** When a choice was made. */
@@ -122,14 +122,40 @@ export const runPlan = (ports: FailoverPorts, input: PlanInput): Promise<PlanRes
 
 type Chosen = Extract<Pick<Deployment>, { kind: 'chosen' }>
 
+/** The deployment that is tried now. */
+type Place = {
+  readonly pick: Chosen
+  why: AttemptRecord['why']
+  /** Credentials that were at fault there. */
+  lanes: ReadonlySet<Lane>
+  /** The same credential once more: the connection was stale, or the state it was sent was refused. */
+  same: Lane | null
+  /** It has failed: nothing more is tried there. */
+  isOver: boolean
+}
+
+/** An attempt to be made. */
+type Next = BegunAttempt & Readonly<{ kind: 'attempt'; place: Place }>
+/** Whoever has failed may be asked once more after so many milliseconds. */
+type Wait = Readonly<{ kind: 'wait'; ms: number }>
+
+const NOTHING: ReadonlySet<never> = new Set()
+
 class Run {
-  readonly #ports: FailoverPorts
+  readonly #pools: Pools
+  readonly #health: Health
+  readonly #clock: FailoverPorts['clock']
   readonly #input: PlanInput
   /** What decides, with dice that are counted. */
   readonly #choice: Choice
+  /** Monotonic milliseconds, as all times here. */
+  readonly #begunAt: number
   readonly #endsAt: number
   readonly #failures: Failure[] = []
-  readonly #tried = new Set<Deployment>()
+  #tried: ReadonlySet<Deployment> = NOTHING
+  #place: Place | null = null
+  /** Deployments tried, the same one again included. */
+  #tries = 0
   #attempts = 0
   /** Budget spent on further tries: given back when one brings the answer. */
   #spent = 0
@@ -139,7 +165,9 @@ class Run {
 
   constructor({ pools, health, clock }: FailoverPorts, input: PlanInput) {
     // Taken once: what is begun must be ended where it was begun.
-    this.#ports = { pools, health, clock }
+    this.#pools = pools
+    this.#health = health
+    this.#clock = clock
     const { candidates, taste, region, session, ask } = input
     const dice = (): number => {
       this.#drawn += 1
@@ -147,41 +175,56 @@ class Run {
     }
     this.#input = input
     this.#choice = { candidates, taste, region, session, ask, dice }
-    this.#endsAt = clock.monotonic() + input.timeoutMs
+    this.#begunAt = clock.monotonic()
+    this.#endsAt = this.#begunAt + input.timeoutMs
   }
 
+  /** The one place that waits: what is done next, and what came of it, is decided at once. */
   async run(): Promise<PlanResult> {
-    this.#ports.health.arrived(this.#input.ask, this.#ports.clock.monotonic())
-    for (let tries = 1; ; tries++) {
-      const pick = this.#choose()
-      if (pick.kind === 'refused') {
-        const repeated = await this.#waitToRepeat(pick)
-        if (repeated !== 'again') return repeated
-        tries -= 1
-        continue
-      }
-      const result = await this.#tryDeployment(pick)
-      if (result !== null) return result
-      const failure = this.#failures.at(-1)
-      if (tries >= MOST_TRIES || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() < LEAST_MS)
-        return this.#exhausted(null)
-      if (failure !== undefined && mayRepeat(failure) && !this.#affords(failure)) return this.#exhausted(null)
+    let now = this.#begunAt
+    this.#health.arrived(this.#input.ask, now)
+    for (;;) {
+      const next = this.#next(now)
+      if (next.kind === 'attempt') {
+        const ticket = this.#begin(next)
+        const result = this.#ended(next, ticket, await this.#send(next, ticket))
+        if (result !== null) return result
+      } else if (next.kind === 'wait') {
+        if (!(await this.#waited(next.ms))) return { kind: 'cancelled', attempts: this.#attempts }
+        this.#repeats += 1
+        this.#tried = NOTHING
+      } else return next
+      now = this.#clock.monotonic()
     }
   }
 
-  #choose(): Pick<Deployment> {
-    const { health, clock } = this.#ports
-    const [now, drawn] = [clock.monotonic(), this.#drawn]
-    const pick = choose(health, this.#choice, this.#tried, now)
+  #next(now: number): Next | Wait | PlanResult {
+    for (;;) {
+      const place = this.#place
+      if (place !== null) {
+        const next = place.isOver ? null : this.#nextAt(place, now)
+        if (next !== null) return next
+        this.#place = null
+        this.#tried = new Set([...this.#tried, place.pick.chosen.candidate.deployment])
+        if (!this.#mayGoOn(now)) return this.#exhausted(null)
+      }
+      const pick = this.#choose(now)
+      if (pick.kind === 'refused') return this.#repeat(pick, now)
+      this.#tries += 1
+      const why = this.#repeats > 0 ? 'again' : pick.why
+      this.#place = { pick, why, lanes: NOTHING, same: null, isOver: false }
+    }
+  }
+
+  #choose(now: number): Pick<Deployment> {
+    const drawn = this.#drawn
+    const pick = choose(this.#health, this.#choice, this.#tried, now)
     this.#input.onPick?.(pick, { now, drawn })
     return pick
   }
 
-  /** Nobody new can be asked. @returns `again`: whoever has failed may be asked once more now. */
-  async #waitToRepeat({
-    why,
-    waitMs: knownMs,
-  }: Extract<Pick, { kind: 'refused' }>): Promise<PlanResult | 'again'> {
+  /** Nobody new can be asked. */
+  #repeat({ why, waitMs: knownMs }: Extract<Pick, { kind: 'refused' }>, now: number): Wait | PlanResult {
     const failure = this.#failures.at(-1)
     const refusal = { why, waitMs: knownMs }
     if (
@@ -193,106 +236,107 @@ class Run {
     )
       return this.#exhausted(refusal)
     const ms = waitMs(failure, knownMs, this.#repeats, this.#choice.dice)
-    if (ms === null || ms >= this.#remainingMs()) return this.#exhausted(refusal)
-    if (!(await this.#waited(ms))) return { kind: 'cancelled', attempts: this.#attempts }
-    this.#repeats += 1
-    this.#tried.clear()
-    return 'again'
+    return ms === null || ms >= this.#endsAt - now ? this.#exhausted(refusal) : { kind: 'wait', ms }
   }
 
-  /** @returns null: it failed, others may be tried. */
-  async #tryDeployment(pick: Chosen): Promise<PlanResult | null> {
-    const { health, clock } = this.#ports
-    const { deployment } = pick.chosen.candidate
-    this.#tried.add(deployment)
-    const lanes = new Set<Lane>()
-    let why: AttemptRecord['why'] = this.#repeats > 0 ? 'again' : pick.why
-    /** The same credential once more: the connection was stale, or the state it was sent was refused. */
-    let same: Lane | null = null
-    for (;;) {
-      const now = clock.monotonic()
-      const lane: Lane | null = same ?? this.#lane(deployment, lanes, now)
-      if (lane === null || this.#attempts >= MOST_ATTEMPTS || this.#remainingMs() < LEAST_MS) return null
-      if (!health.takePace(deployment, now)) return null
-      const prepared = this.#input.prepare(deployment)
-      if (!prepared.ok) return this.#failed(deployment, null, prepared.error)
-      const isFirst = same === null && lanes.size === 0
-      const result: AttemptResult = await this.#attempt(pick, lane, why, prepared.value, isFirst)
-      const { failure, committed } = result
-      // A connection that the upstream closed while we wrote to it says nothing about the upstream: once.
-      const isStale = result.unanswered && isFirst
-      // Nobody takes state back that its own maker refuses: once more without it.
-      if (isStale || (failure?.isCarrier === true && !committed && this.#input.dropState())) {
-        same = lane
-        continue
-      }
-      if (failure === null && this.#spent > 0) health.budget.refund(this.#spent)
-      if (committed || failure === null) return { kind: 'answered', attempts: this.#attempts, failure }
-      const ended = this.#failed(deployment, result.refused, failure)
-      if (ended !== null || failure.scope !== 'key') return ended
-      lanes.add(lane)
-      same = null
-      why = 'key'
-    }
-  }
-
-  /** @returns null: others may be tried. */
-  #failed(deployment: Deployment, refused: Refused | null, failure: Failure): PlanResult | null {
-    const attempts = this.#attempts
-    if (failure.outcome === 'cancelled') return { kind: 'cancelled', attempts }
-    if (failure.scope === 'request') return { kind: 'refused', attempts, deployment, refused, failure }
-    this.#failures.push(failure)
-    return null
+  /** @returns null: nothing more can be tried there, others may be. */
+  #nextAt(place: Place, now: number): Next | PlanResult | null {
+    const { deployment } = place.pick.chosen.candidate
+    const lane = place.same ?? this.#lane(deployment, place.lanes, now)
+    if (lane === null || !this.#mayAttempt(now)) return null
+    if (!this.#health.takePace(deployment, now)) return null
+    const prepared = this.#input.prepare(deployment)
+    if (!prepared.ok) return this.#failed(deployment, null, prepared.error)
+    return { kind: 'attempt', place, deployment, lane, why: place.why, prepared: prepared.value }
   }
 
   #lane(deployment: Deployment, tried: ReadonlySet<Lane>, now: number): Lane | null {
     const { session, credential } = this.#input
-    return this.#ports.health.pickLane(deployment, tried, now, {
+    return this.#health.pickLane(deployment, tried, now, {
       session: session?.session ?? null,
       bound: session !== null && session.bound === deployment.id ? credential : null,
       lastResort: tried.size === 0,
     })
   }
 
-  async #attempt(
-    { chosen, hasOther }: Chosen,
-    lane: Lane,
-    why: AttemptRecord['why'],
-    prepared: Prepared,
-    isFirst: boolean,
-  ): Promise<AttemptResult> {
-    const { health, pools, clock } = this.#ports
-    const { deployment } = chosen.candidate
-    const { ask, session, stream, client, onBegin, onSend, onFirst, onAttempt } = this.#input
-    const { firstTokenMs, answerMs } = deployment.timeouts
+  #mayAttempt(now: number): boolean {
+    return this.#attempts < MOST_ATTEMPTS && this.#endsAt - now >= LEAST_MS
+  }
+
+  /** May others be tried? */
+  #mayGoOn(now: number): boolean {
+    if (this.#tries >= MOST_TRIES || !this.#mayAttempt(now)) return false
+    const failure = this.#failures.at(-1)
+    return failure === undefined || !mayRepeat(failure) || this.#affords(failure, now)
+  }
+
+  #affords(failure: Failure, now: number): boolean {
+    const cost = this.#health.budget.spend(isCapacity(failure), now)
+    this.#spent += cost
+    return cost > 0
+  }
+
+  #begin(next: Next): Ticket {
+    const { ask, session } = this.#input
     this.#attempts += 1
-    onBegin?.({ deployment, lane, why, prepared })
-    const startedAt = clock.monotonic()
-    const ticket = health.begin(deployment, lane, ask, warmthOf(session, deployment), startedAt)
-    const result = await attempt({
-      dispatcher: pools.for(deployment),
+    this.#input.onBegin?.(next)
+    const warmth = warmthOf(session, next.deployment)
+    return this.#health.begin(next.deployment, next.lane, ask, warmth, this.#clock.monotonic())
+  }
+
+  #send({ place: { pick }, deployment, lane, prepared }: Next, ticket: Ticket): Promise<AttemptResult> {
+    const { stream, client, onSend } = this.#input
+    const { firstTokenMs, answerMs } = deployment.timeouts
+    const { startedAt } = ticket
+    const configured = stream ? firstTokenMs : answerMs
+    return attempt({
+      dispatcher: this.#pools.for(deployment),
       deployment,
       lane,
       attempt: this.#attempts,
       prepared,
       stream,
-      limitMs: firstLimitMs(chosen.standing.expectedMs, stream ? firstTokenMs : answerMs, hasOther),
+      limitMs: firstLimitMs(pick.chosen.standing.expectedMs, configured, pick.hasOther),
       remainingMs: this.#endsAt - startedAt,
       startedAt,
       client,
       onSend,
-      onFirst: (firstMs) => onFirst(lane, firstMs, health.first(ticket, firstMs, clock.monotonic())),
-      clock,
+      onFirst: (firstMs) =>
+        this.#input.onFirst(lane, firstMs, this.#health.first(ticket, firstMs, startedAt + firstMs)),
+      clock: this.#clock,
     })
-    const now = clock.monotonic()
-    if (result.unanswered && isFirst) {
-      health.end(ticket, UNHEARD, null, now)
-      return result
+  }
+
+  /** @returns null: it failed; the same place or others may be tried. */
+  #ended(next: Next, ticket: Ticket, result: AttemptResult): PlanResult | null {
+    const { place, deployment, lane } = next
+    const { failure, committed } = result
+    // A connection that the upstream closed while we wrote to it says nothing about the upstream: once.
+    const isStale = result.unanswered && place.same === null && place.lanes.size === 0
+    const now = ticket.startedAt + result.totalMs
+    if (isStale) this.#health.end(ticket, UNHEARD, null, now)
+    else this.#tell(next, ticket, result, now)
+    // Nobody takes state back that its own maker refuses: once more without it.
+    if (isStale || (failure?.isCarrier === true && !committed && this.#input.dropState())) {
+      place.same = lane
+      return null
     }
+    if (failure === null && this.#spent > 0) this.#health.budget.refund(this.#spent)
+    if (committed || failure === null) return { kind: 'answered', attempts: this.#attempts, failure }
+    if (failure.scope === 'key') {
+      place.lanes = new Set([...place.lanes, lane])
+      place.same = null
+      place.why = 'key'
+    } else place.isOver = true
+    return this.#failed(deployment, result.refused, failure)
+  }
+
+  #tell({ deployment, lane, why, prepared }: Next, ticket: Ticket, result: AttemptResult, now: number): void {
     const { failure, firstMs, totalMs } = result
-    const slowness = firstMs === null || stream ? null : health.first(ticket, firstMs, now)
-    const habit = health.end(ticket, failure, result.limits, now)
-    onAttempt({
+    const isJson = !this.#input.stream
+    const slowness = isJson && firstMs !== null ? this.#health.first(ticket, firstMs, now) : null
+    const habit = this.#health.end(ticket, failure, result.limits, now)
+    this.#input.onAttempt({
       deployment,
       lane,
       why,
@@ -306,13 +350,15 @@ class Run {
       status: failure?.status ?? 0,
       warnings: prepared.warnings,
     })
-    return result
   }
 
-  #affords(failure: Failure): boolean {
-    const cost = this.#ports.health.budget.spend(isCapacity(failure), this.#ports.clock.monotonic())
-    this.#spent += cost
-    return cost > 0
+  /** @returns null: others may be tried. */
+  #failed(deployment: Deployment, refused: Refused | null, failure: Failure): PlanResult | null {
+    const attempts = this.#attempts
+    if (failure.outcome === 'cancelled') return { kind: 'cancelled', attempts }
+    if (failure.scope === 'request') return { kind: 'refused', attempts, deployment, refused, failure }
+    this.#failures.push(failure)
+    return null
   }
 
   /** @returns false when the client left meanwhile. */
@@ -324,10 +370,6 @@ class Run {
         resolve(false)
       })
     })
-  }
-
-  #remainingMs(): number {
-    return this.#endsAt - this.#ports.clock.monotonic()
   }
 
   #exhausted(refusal: Extract<PlanResult, { kind: 'exhausted' }>['refusal']): PlanResult {
