@@ -11,7 +11,7 @@ import type { Level } from '../admission/counters.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
 import type { Notes } from '../notes/notes.ts'
-import type { Deployment } from '../routing/snapshot.ts'
+import type { Candidate, Deployment } from '../routing/snapshot.ts'
 import type { Prepared } from '../upstream/attempt.ts'
 import type { Failure } from '../upstream/classify.ts'
 
@@ -35,11 +35,11 @@ export type Inquiry = Readonly<{
    * Looks up what the client should have sent back and did not. Once, before the first attempt.
    * @returns null when there is nothing to wait for, as for all that passes natively.
    */
-  recall: (deployments: readonly Deployment[]) => Promise<void> | null
+  recall: (candidates: readonly Candidate[]) => Promise<void> | null
   /** Told who answers, before anything of the answer is. */
   onAnswering?: (deployment: Deployment, credential: CredentialId | null) => void
   /** An answer of our own, where no upstream can give one. @returns null when one can. */
-  answerLocally?: (deployments: readonly Deployment[]) => Result<LocalAnswer, Problem> | null
+  answerLocally?: (candidates: readonly Candidate[]) => Result<LocalAnswer, Problem> | null
 }>
 
 export type LocalAnswer = Readonly<{ body: string; warnings: readonly string[] }>

@@ -106,7 +106,7 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks())
 
 const asking = (request: unknown, over: Partial<Spoken> = {}): Spoken => ({
-  requestId: 'req_1',
+  id: 'req_1',
   principal: KEY,
   headers: { 'x-session-id': 's' },
   conversation: { dialect: 'openai-chat', framing: 'sse' },

@@ -34,7 +34,7 @@ export type Heard = Readonly<{
 }>
 
 export type Spoken = Readonly<{
-  requestId: string
+  id: string
   principal: Principal
   headers: IncomingHttpHeaders
   /** Undefined: a call that makes no model answer, of which nothing is kept. */
@@ -92,7 +92,7 @@ export class Recorder {
         const { bytes: answer, isCut: isAnswerCut } = beginning
         const said = { ...conversation, model, stream, request, answer, isAnswerCut }
         const about: About = {
-          id: spoken.requestId,
+          id: spoken.id,
           at,
           model: model.slice(0, LONGEST_ID),
           provider: heard.provider,

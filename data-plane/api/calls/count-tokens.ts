@@ -16,7 +16,7 @@ import {
   toCountBody,
   writeCount,
 } from '../../dialects/token-count.ts'
-import type { Deployment } from '../../routing/snapshot.ts'
+import type { Candidate, Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
 import type { RequestBody } from '../../upstream/request-body.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
@@ -46,7 +46,7 @@ export function countTokens(dialect: DialectName, address: string | null = null)
         dropState: () => false,
         recall: () => null,
         prepare: (deployment) => prepare(dialect, deployment, arrival, patched, canonical),
-        answerLocally: (deployments) => estimateFor(dialect, deployments, canonical),
+        answerLocally: (candidates) => estimateFor(dialect, candidates, canonical),
       })
     },
   }
@@ -119,13 +119,15 @@ function prepare(
   })
 }
 
-/** @returns null while any of the deployments can count for itself. */
+/** @returns null while any of the candidates can count for itself. */
 function estimateFor(
   dialect: DialectName,
-  deployments: readonly Deployment[],
+  candidates: readonly Candidate[],
   canonical: () => Result<CanonicalRequest, Problem>,
 ): Result<LocalAnswer, Problem> | null {
-  if (deployments.some((one) => countPath(one, upstreamDialect(one, dialect)) !== null)) return null
+  const countsItself = ({ deployment }: Candidate): boolean =>
+    countPath(deployment, upstreamDialect(deployment, dialect)) !== null
+  if (candidates.some(countsItself)) return null
   const request = canonical()
   if (!request.ok) return request
   const body = JSON.stringify(writeCount(dialect, estimateTokens(request.value)))

@@ -34,7 +34,7 @@ import {
 
 import { stateOf } from '../../dialects/openai-responses/state.ts'
 import { DIALECT } from '../../dialects/registry.ts'
-import type { Deployment } from '../../routing/snapshot.ts'
+import type { Candidate, Deployment } from '../../routing/snapshot.ts'
 import type { Prepared } from '../../upstream/attempt.ts'
 import { unsendable, type Failure } from '../../upstream/classify.ts'
 import { wholeOf } from '../../upstream/request-body.ts'
@@ -148,13 +148,13 @@ class Generation implements Inquiry {
     return true
   }
 
-  recall(deployments: readonly Deployment[]): Promise<void> | null {
-    if (this.#refers) return this.#expand(deployments)
-    return this.#recallState(deployments)
+  recall(candidates: readonly Candidate[]): Promise<void> | null {
+    if (this.#refers) return this.#expand(candidates)
+    return this.#recallState(candidates)
   }
 
   /** What the client only refers to may be an answer of ours, which no upstream knows. */
-  async #expand(deployments: readonly Deployment[]): Promise<void> {
+  async #expand(candidates: readonly Candidate[]): Promise<void> {
     const { notes, keyId } = this.#arrival
     const body = this.#parse()
     const whole = body.ok ? await expanded(notes, keyId, body.value) : null
@@ -162,11 +162,13 @@ class Generation implements Inquiry {
       this.#parsed = ok(whole)
       this.#isExpanded = true
     }
-    await this.#recallState(deployments)
+    await this.#recallState(candidates)
   }
 
-  #recallState(deployments: readonly Deployment[]): Promise<void> | null {
-    const isNative = deployments.every((one) => this.#passes(upstreamDialect(one, this.#dialect)))
+  #recallState(candidates: readonly Candidate[]): Promise<void> | null {
+    const isNative = candidates.every(({ deployment }) =>
+      this.#passes(upstreamDialect(deployment, this.#dialect)),
+    )
     if (isNative) return null
     this.#canonical ??= this.#read()
     if (!this.#canonical.ok) return null
