@@ -201,7 +201,9 @@ const priceOf = ({ deployment: { cost } }: Candidate): number | null =>
   cost === null ? null : (3 * cost.input + cost.output) / 4
 
 function draw<At extends Place>(scored: readonly Scored<At>[], dice: Dice): Scored<At> | null {
-  let left = dice() * scored.reduce((sum, one) => sum + one.share, 0)
+  let sum = 0
+  for (const one of scored) sum += one.share
+  let left = dice() * sum
   let last: Scored<At> | null = null
   for (const one of scored) {
     if (!(one.share > 0)) continue

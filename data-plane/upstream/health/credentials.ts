@@ -78,18 +78,22 @@ export class CredentialStanding {
     this.#limitsAt = now
   }
 
+  /** Do its headers say something about now? */
+  hasLimits(now: number): boolean {
+    return this.#limits !== null && now - this.#limitsAt <= HEADERS_MS
+  }
+
   /** @param tokensPerRequest as they are counted by this node. @returns requests a second; Infinity: no limit is known. */
   allowed(tokensPerRequest: number, now: number): number {
     const limits = this.#limits
-    if (limits === null || now - this.#limitsAt > HEADERS_MS) return Infinity
+    if (limits === null || !this.hasLimits(now)) return Infinity
     const requests = rateOf(limits.limitRequests, limits.remainingRequests)
     const tokens = rateOf(limits.limitTokens, limits.remainingTokens)
     return Math.min(requests, tokens / Math.max(1, tokensPerRequest))
   }
 
   #hasRest(now: number): boolean {
-    const limits = this.#limits
-    return limits !== null && now - this.#limitsAt <= HEADERS_MS && (limits.remainingTokens ?? 0) > 0
+    return this.hasLimits(now) && (this.#limits?.remainingTokens ?? 0) > 0
   }
 
   #rest(until: number, now: number, why: 'throttled' | 'keys'): void {

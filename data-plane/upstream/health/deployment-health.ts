@@ -7,6 +7,7 @@
 import { clippedMs, slownessOf } from '#contracts/telemetry/line.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
 import { keptShare } from '#contracts/weights/health.ts'
+import type { WeightDetail } from '#contracts/weights/table.ts'
 import { Breaker } from './breaker.ts'
 import { Concurrency } from './concurrency.ts'
 import { Decay } from './decay.ts'
@@ -32,7 +33,7 @@ const RATE_TAU_MS = 10_000
 const ASKED_TAU_MS = 30_000
 
 /** What all of the deployment's peers have in common, and what it keeps however bad it is. */
-export type Reference = Readonly<{ errors: number; slowness: number; floor: number }>
+export type Reference = Pick<WeightDetail, 'errorsOfBest' | 'slownessOfAll' | 'floor'>
 
 export class DeploymentHealth {
   readonly breaker = new Breaker()
@@ -54,8 +55,8 @@ export class DeploymentHealth {
 
   /** How much of its weight it keeps, by what this node has seen. */
   factor(reference: Reference, now: number): number {
-    const errors = this.#badness.at(now) / (this.#attempts.at(now) + ERRORS_PRIOR) - reference.errors
-    const slowness = Math.max(this.#meanSlowness(now), this.waiting.slowness(now)) / reference.slowness
+    const errors = this.#shareOfErrors(now) - reference.errorsOfBest
+    const slowness = Math.max(this.#meanSlowness(now), this.waiting.slowness(now)) / reference.slownessOfAll
     return Math.min(keptShare(errors, slowness, reference.floor), this.breaker.rampAt(now))
   }
 
@@ -181,6 +182,11 @@ export class DeploymentHealth {
   #end(ticket: Ticket): void {
     this.waiting.remove(ticket)
     this.concurrency.end()
+  }
+
+  #shareOfErrors(now: number): number {
+    const badness = this.#badness.at(now)
+    return badness === 0 ? 0 : badness / (this.#attempts.at(now) + ERRORS_PRIOR)
   }
 
   #meanSlowness(now: number): number {

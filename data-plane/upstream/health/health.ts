@@ -5,7 +5,7 @@
  * Arrays indexed by slot; nothing here grows with requests, and nothing looks at more than it is asked about.
  * Time and dice are arguments.
  */
-import { expectedMs } from '#contracts/telemetry/line.ts'
+import { expectedMs, type Line } from '#contracts/telemetry/line.ts'
 import { deploymentId } from '#contracts/ids.ts'
 import type { TelemetryEdge } from '#contracts/telemetry/report.ts'
 import type { TableInForce } from '#contracts/weights/table.ts'
@@ -40,7 +40,7 @@ export type HealthPorts = Readonly<{
 const WARM_SHARE = 0.15
 /** What a bad deployment keeps when no prober says how much. */
 const FLOOR = 0.03
-const ALONE: Reference = { errors: 0, slowness: 1, floor: FLOOR }
+const ALONE: Reference = { errorsOfBest: 0, slownessOfAll: 1, floor: FLOOR }
 /** Waiting is measured against this where nothing usual is known, in milliseconds. */
 const UNKNOWN_PATIENCE_MS = 1_000
 /** Waiting so many times longer than expected is told to the prober. */
@@ -92,11 +92,7 @@ export class Health {
     if (!breaker.isClosed && view?.detail?.state === 'recovering') breaker.letTry(now, view.at)
     const state = breaker.stateAt(now)
     const fleet = this.#factors.of(deployment.slot, now)
-    const reference =
-      detail === null
-        ? ALONE
-        : { errors: detail.errorsOfBest, slowness: detail.slownessOfAll, floor: detail.floor }
-    const line = this.#line(deployment, ask.mode)
+    const line = this.#line(deployment, health, ask.mode)
     const resting = this.#resting(deployment, now)
     const aside = health.isAside(now)
     const out: Out | null =
@@ -108,7 +104,7 @@ export class Health {
     return {
       out,
       fleet,
-      local: health.factor(reference, now),
+      local: health.factor(detail ?? ALONE, now),
       isTrial: state === 'half-open',
       isFull: health.concurrency.isFull(now),
       expectedMs: line === null ? null : expectedMs(line, ask.size),
@@ -161,7 +157,7 @@ export class Health {
   /** Begins an attempt. Every ticket must be ended. */
   begin(deployment: Deployment, lane: Lane, ask: Ask, warmth: Warmth, now: number): Ticket {
     const health = this.#of(deployment)
-    const line = this.#line(deployment, ask.mode)
+    const line = this.#line(deployment, health, ask.mode)
     const size = warmth === 'unsure' ? null : ask.size * (warmth === 'warm' ? WARM_SHARE : 1)
     const ticket: Ticket = {
       deployment,
@@ -261,20 +257,24 @@ export class Health {
     return soonest
   }
 
-  #line(deployment: Deployment, mode: Ask['mode']) {
-    return this.#factors.usual(deployment.slot, mode) ?? this.#of(deployment).habits[mode].line
+  #line({ slot }: Deployment, { habits }: DeploymentHealth, mode: Ask['mode']): Line | null {
+    return this.#factors.usual(slot, mode) ?? habits[mode].line
   }
 
   /** What the upstream's headers leave, over all credentials; without headers what the fleet has learned. */
   #allowed({ lanes }: Deployment, cap: number | undefined, now: number): number {
-    const perRequest = this.#tokens.at(now) / Math.max(1e-9, this.#requests.at(now))
     let sum = 0
     for (const lane of lanes) {
       const credential = this.#credentials[lane.slot]
-      if (credential === undefined) return cap ?? Infinity
-      if (!credential.isResting(now)) sum += credential.allowed(perRequest, now)
+      if (credential?.isResting(now) === true) continue
+      if (credential?.hasLimits(now) !== true) return cap ?? Infinity
+      sum += credential.allowed(this.#tokensPerRequest(now), now)
     }
     return sum < Infinity ? sum : (cap ?? Infinity)
+  }
+
+  #tokensPerRequest(now: number): number {
+    return this.#tokens.at(now) / Math.max(1e-9, this.#requests.at(now))
   }
 
   #tellRestored(ticket: Ticket, wasClosed: boolean): void {
