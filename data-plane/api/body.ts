@@ -50,7 +50,7 @@ function collect(request: IncomingMessage, limit: number): Promise<Result<Buffer
       } else if (first === null) first = chunk
       else (chunks ??= [first]).push(chunk)
     })
-    request.once('end', () => {
+    request.on('end', () => {
       countBody(bytes)
       resolve(ok(chunks === null ? (first ?? EMPTY) : Buffer.concat(chunks, bytes)))
     })
@@ -75,7 +75,7 @@ function fill(request: IncomingMessage, length: number): Promise<Result<Buffer, 
       filled += chunk.copy(body, filled)
       letGo(chunk)
     })
-    request.once('end', () => {
+    request.on('end', () => {
       countBody(length)
       resolve(ok(body.subarray(0, filled)))
     })

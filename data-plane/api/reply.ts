@@ -28,11 +28,14 @@ const NOTHING = Buffer.alloc(0)
 /** Headers as Node takes them fastest: name, value, name, value… */
 export type HeaderList = readonly string[]
 
+const NO_HEADERS: HeaderList = []
+const sayNothing = (): HeaderList => NO_HEADERS
+
 export class Reply implements Downstream {
   readonly #response: ServerResponse
   readonly #requestId: string
   readonly #tongue: Tongue
-  #describe: (head: AnswerHead) => HeaderList = () => []
+  #describe: (head: AnswerHead) => HeaderList = sayNothing
   #keepAlive: NodeJS.Timeout | undefined
   #onGone: (() => void) | null = null
   #gone = false
@@ -82,7 +85,9 @@ export class Reply implements Downstream {
     const headers = ['content-type', head.contentType]
     if (head.length === null) headers.push(...STREAM_HEADERS)
     else headers.push('content-length', String(head.length))
-    headers.push(...ours, ...head.passed)
+    // One after the other: several lists at once are made into one more first.
+    headers.push(...ours)
+    headers.push(...head.passed)
     this.#head(head.status, headers)
   }
 

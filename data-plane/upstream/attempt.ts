@@ -178,7 +178,7 @@ class Attempt implements Dispatcher.DispatchHandler {
         this.#endPassing()
         return
       case 'collecting':
-        this.#endCollecting(Buffer.concat(this.#chunks))
+        this.#endCollecting(this.#collected())
         return
       case 'refusing':
         this.#endRefusing()
@@ -282,6 +282,12 @@ class Attempt implements Dispatcher.DispatchHandler {
     } else if (stream?.verdict === 'error' && stream.errorText !== '')
       this.#finish(this.#classify(stream.errorText))
     else this.#finish(failure('fault', 'The provider ended the answer before it began.'))
+  }
+
+  /** What is held, and nothing more of it is copied than has to be. */
+  #collected(): Buffer {
+    const [only] = this.#chunks
+    return only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks)
   }
 
   #endCollecting(body: Buffer): void {
