@@ -11,43 +11,55 @@ import type { CountedSeries } from './counters.ts'
 export const REPORT_BYTES = 64 * 1024
 /** Room for the members of a report beside its series. */
 const ENVELOPE_BYTES = 512
-const BYTES_PER_CHARACTER = 3
+/** Bounds of the parts of a series' JSON, in bytes: names of members; a letter of a name, which may be escaped; … */
+const MEMBERS_BYTES = 192
+const LETTER_BYTES = 6
+/** … any number, with its comma; and one of a histogram: a bucket has three digits, its count has ten. */
+const NUMBER_BYTES = 26
+const SPARSE_BYTES = 8
+/** Of `slow`, `line` and `waiting`. */
+const SUMS = 8
 
 export type ReportHeader = Readonly<Pick<TelemetryReport, 'node' | 'boot' | 'seq' | 'dropped'>>
 
-/** @returns at least one report: an empty one says that the node lives. `seq` counts up from the header's. */
-export const toReports = (
-  header: ReportHeader,
+/**
+ * Makes each report when it is asked for, from the counts of that moment. @param header asked for each of them.
+ * @returns at least one report: an empty one says that the node lives.
+ */
+export function* toReports(
+  header: () => ReportHeader,
   counted: Iterable<CountedSeries>,
-): readonly TelemetryReport[] =>
-  split(counted, toSeries).map((series, at) => ({ v: 1, ...header, seq: header.seq + at, series, edges: [] }))
+): Generator<TelemetryReport> {
+  for (const series of split(counted, toSeries)) yield { v: 1, ...header(), series, edges: [] }
+}
 
 /** The same without histograms. @returns nothing when there is nothing to tell. */
-export const toShortReports = (
-  header: ReportHeader,
+export function* toShortReports(
+  header: () => ReportHeader,
   counted: Iterable<CountedSeries>,
-): readonly TelemetryReport[] =>
-  split(counted, toShort)
-    .filter((series) => series.length > 0)
-    .map((series, at) => ({ v: 2, ...header, seq: header.seq + at, series, edges: [] }))
+): Generator<TelemetryReport> {
+  for (const series of split(counted, toShort))
+    if (series.length > 0) yield { v: 2, ...header(), series, edges: [] }
+}
 
-function split<Series extends ShortSeries>(
+function* split<Series extends ShortSeries>(
   counted: Iterable<CountedSeries>,
   told: (counted: CountedSeries) => Series,
-): Series[][] {
-  const parts: Series[][] = [[]]
+): Generator<Series[]> {
+  let part: Series[] = []
   let bytes = ENVELOPE_BYTES
   for (const one of counted) {
     const series = told(one)
     const size = sizeOf(series)
     if (bytes + size > REPORT_BYTES) {
-      parts.push([])
+      yield part
+      part = []
       bytes = ENVELOPE_BYTES
     }
-    parts.at(-1)?.push(series)
+    part.push(series)
     bytes += size
   }
-  return parts
+  yield part
 }
 
 const toSeries = (counted: CountedSeries): TelemetrySeries => ({
@@ -72,8 +84,16 @@ function toShort(counted: CountedSeries): ShortSeries {
   }
 }
 
-/** An upper bound of the series' JSON in bytes. Only the names can hold more than one byte a character. */
-function sizeOf(series: ShortSeries): number {
-  const names = series.provider.length + series.model.length + series.credential.length
-  return JSON.stringify(series).length + names * (BYTES_PER_CHARACTER - 1)
+/** An upper bound of the series' JSON in bytes: to make that twice would take as long as all the rest. */
+function sizeOf({
+  provider,
+  model,
+  credential,
+  outcomes,
+  ...rest
+}: ShortSeries & Partial<TelemetrySeries>): number {
+  const letters = provider.length + model.length + credential.length
+  const sparse = (rest.firstMs?.length ?? 0) + (rest.totalMs?.length ?? 0)
+  const numbers = outcomes.length + SUMS
+  return MEMBERS_BYTES + letters * LETTER_BYTES + numbers * NUMBER_BYTES + sparse * SPARSE_BYTES
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ManualClock } from '#contracts/process/clock.ts'
+import { ManualClock, type Clock } from '#contracts/process/clock.ts'
 import { decodeTelemetry, type TelemetryReport } from '#contracts/telemetry/report.ts'
 import { Slots } from '../routing/slots.ts'
 import { Counters, type Ended } from './counters.ts'
@@ -13,12 +13,12 @@ const ended = (outcome: number, firstMs: number, totalMs: number): Ended => ({
   habit: null,
 })
 
-function emitting() {
+function emitting(clock: Clock = new ManualClock()) {
   const slots = new Slots()
   slots.of('p\nm\nc')
   slots.of('p\nother\nc')
   const counters = new Counters(slots)
-  const clock = new ManualClock()
+  const beats: number[] = []
   const reports: TelemetryReport[] = []
   const bus = {
     connected: true,
@@ -29,9 +29,9 @@ function emitting() {
       return bus.connected
     },
   }
-  const beforeReport = (): void => undefined
+  const beforeReport = (): void => void beats.push(clock.monotonic())
   const emitter = new Emitter({ bus, subject: 's', node: 'n', boot: 'b', counters, beforeReport, clock })
-  return { emitter, counters, clock, reports, bus }
+  return { emitter, counters, slots, beats, reports, bus }
 }
 
 describe('Emitter', () => {
@@ -92,7 +92,8 @@ describe('Emitter', () => {
   })
 
   test('sends an edge at once, and the same edge once a second', () => {
-    const { emitter, clock, reports } = emitting()
+    const clock = new ManualClock()
+    const { emitter, reports } = emitting(clock)
     emitter.edge({ kind: 'ejected', provider: 'p', model: 'm' })
     emitter.edge({ kind: 'ejected', provider: 'p', model: 'm' })
     emitter.edge({ kind: 'restored', provider: 'p', model: 'm' })
@@ -103,7 +104,8 @@ describe('Emitter', () => {
   })
 
   test('sends no more than 20 edges a second and counts the others', () => {
-    const { emitter, clock, reports } = emitting()
+    const clock = new ManualClock()
+    const { emitter, reports } = emitting(clock)
     for (let edge = 0; edge < 50; edge++) emitter.edge({ kind: 'ejected', provider: 'p', model: `m${edge}` })
     expect(reports).toHaveLength(20)
     expect(emitter.dropped).toBe(30)
@@ -113,19 +115,127 @@ describe('Emitter', () => {
   })
 
   describe('once started', () => {
-    beforeEach(() => vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
+    beforeEach(() =>
+      vi.useFakeTimers({
+        toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
+      }),
+    )
     afterEach(() => vi.useRealTimers())
 
+    /** Goes with the timers, but for what these are late. */
+    function timed() {
+      const from = performance.now()
+      const late = { ms: 0 }
+      const clock = { now: () => 0, monotonic: () => performance.now() - from + late.ms }
+      return { ...emitting(clock), late }
+    }
+
+    /** More than goes into one report. */
+    function countMuch({ counters, slots }: ReturnType<typeof timed>): readonly string[] {
+      const models = Array.from({ length: 30 }, (_, at) => `model-${at}`)
+      for (const model of models) {
+        const lane = slots.of(`p\n${model}\nc`)
+        for (let ms = 1; ms < 100_000; ms *= 1.03) counters.record(lane, 'json', ended(0, ms, ms * 2))
+      }
+      return models
+    }
+
     test('reports in full every second, and once more when it stops', async () => {
-      const { emitter, counters, reports } = emitting()
+      const { emitter, counters, reports } = timed()
       emitter.start()
-      vi.advanceTimersByTime(3_000)
+      vi.advanceTimersByTime(3_100)
       expect(reports).toHaveLength(3)
       counters.record(0, 'json', ended(0, 10, 20))
       await emitter[Symbol.asyncDispose]()
       expect(reports.at(-1)?.series).toHaveLength(1)
       vi.advanceTimersByTime(3_000)
       expect(reports).toHaveLength(4)
+    })
+
+    test('keeps its beat between the multiples of the interval when a timer is late or early', () => {
+      const { emitter, beats, late } = timed()
+      emitter.start()
+      vi.advanceTimersByTime(300)
+      late.ms += 70
+      vi.advanceTimersByTime(200 + 130)
+      late.ms -= 1
+      vi.advanceTimersByTime(200 + 201)
+      expect(beats).toEqual([300, 570, 700, 899, 1_100])
+    })
+
+    test('makes each report in a turn of its own', () => {
+      const all = timed()
+      const { emitter, reports } = all
+      emitter.start()
+      vi.advanceTimersByTime(1_000)
+      const models = countMuch(all)
+      vi.advanceTimersToNextTimer()
+      for (let turns = 1; turns <= 4; turns++) {
+        expect(reports).toHaveLength(turns)
+        vi.advanceTimersToNextTimer()
+      }
+      vi.advanceTimersByTime(100)
+      expect(reports.flatMap(({ series }) => series.map(({ model }) => model))).toEqual(models)
+      expect(reports.every(({ v }) => v === 1)).toBe(true)
+      expect(reports.map(({ seq }) => seq)).toEqual(reports.map((_, at) => at + 1))
+    })
+
+    test('tells again, soon after, what was counted while its reports were being sent', () => {
+      const all = timed()
+      const { emitter, counters, reports } = all
+      emitter.start()
+      vi.advanceTimersByTime(1_000)
+      countMuch(all)
+      vi.advanceTimersToNextTimer()
+      const told = reports[0]?.series[0]
+      expect(told?.outcomes[1]).toBe(0)
+      const lane = all.slots.of(`p\n${told?.model}\nc`)
+      counters.record(lane, 'json', ended(1, 10, 20))
+      vi.advanceTimersByTime(200)
+      expect(reports.at(-1)).toMatchObject({ v: 2, series: [{ model: told?.model }] })
+      expect(reports.at(-1)?.series[0]?.outcomes[1]).toBe(1)
+    })
+
+    test('does not lose what an edge interrupts, nor give two reports one number', () => {
+      const all = timed()
+      const { emitter, reports } = all
+      emitter.start()
+      vi.advanceTimersByTime(1_000)
+      countMuch(all)
+      vi.advanceTimersToNextTimer()
+      emitter.edge({ kind: 'ejected', provider: 'p' })
+      vi.advanceTimersByTime(100)
+      expect(reports.map(({ seq }) => seq)).toEqual(reports.map((_, at) => at + 1))
+      expect(reports.findIndex(({ edges }) => edges.length > 0)).toBe(1)
+    })
+
+    test('tells all of it again after a round that the bus did not take whole', () => {
+      const all = timed()
+      const { emitter, reports, bus } = all
+      emitter.start()
+      vi.advanceTimersByTime(1_000)
+      const models = countMuch(all)
+      vi.advanceTimersToNextTimer()
+      bus.connected = false
+      vi.advanceTimersByTime(100)
+      expect(reports).toHaveLength(1)
+      expect(emitter.dropped).toBe(1)
+      bus.connected = true
+      vi.advanceTimersByTime(1_000)
+      const whole = reports.slice(1).filter(({ v }) => v === 1)
+      expect(whole.flatMap(({ series }) => series.map(({ model }) => model))).toEqual(models)
+    })
+
+    test('stops in the middle of its reports and tells everything at once', async () => {
+      const all = timed()
+      const { emitter, reports } = all
+      emitter.start()
+      vi.advanceTimersByTime(1_000)
+      const models = countMuch(all)
+      vi.advanceTimersToNextTimer()
+      await emitter[Symbol.asyncDispose]()
+      expect(reports.slice(1).flatMap(({ series }) => series.map(({ model }) => model))).toEqual(models)
+      expect(vi.getTimerCount()).toBe(0)
     })
   })
 })

@@ -1,6 +1,7 @@
 /**
  * Sends what the node counted: in full once a second, what the prober judges by five times a second, and at
- * once when something sharp happened.
+ * once when something sharp happened. Of the reports that are due together each is made in a turn of the event loop
+ * of its own: all those of a large node take tens of milliseconds, and every request would wait for them.
  *
  * Keeps no reports for later. Counters are cumulative, so whatever was missed while the bus was away stands
  * in the first report after it; what is lost is resolution, and the count of reports not sent tells how much.
@@ -13,6 +14,7 @@ import type { Counters } from './counters.ts'
 
 /** The prober sees trouble a fifth of a second after it began; more often would cost more than it tells. */
 const EMIT_INTERVAL_MS = 200
+const HALF_INTERVAL_MS = EMIT_INTERVAL_MS / 2
 /** Every so many reports is a whole one. */
 export const WHOLE_EVERY = 5
 /** More edges than this in one second are a storm, which the counters describe better. */
@@ -34,6 +36,9 @@ export type EmitterPorts = Readonly<{
 export class Emitter implements AsyncDisposable {
   readonly #ports: EmitterPorts
   #timer: NodeJS.Timeout | undefined
+  #turn: NodeJS.Immediate | undefined
+  /** Sends one report a step, of those that are due together. */
+  #round: Generator<void> | null = null
   #seq = 0
   #dropped = 0
   #sent = 0
@@ -41,7 +46,7 @@ export class Emitter implements AsyncDisposable {
   #unsentSince = 0
   /** …and not even in short. */
   #untoldSince = 0
-  #ticks = 0
+  #rounds = 0
   /** Edges of the current second, so that each is told once. */
   readonly #edges = new Set<string>()
   #edgesSince = 0
@@ -53,38 +58,70 @@ export class Emitter implements AsyncDisposable {
 
   /** Begins to send. */
   start(): this {
-    this.#timer = setInterval(() => {
-      this.#ticks += 1
-      if (this.#ticks % WHOLE_EVERY === 0) this.flush()
-      else this.pulse()
-    }, EMIT_INTERVAL_MS).unref()
+    const now = this.#ports.clock.monotonic()
+    this.#timer = setTimeout(() => {
+      this.start()
+      this.#beginRound()
+    }, untilDue(now)).unref()
     return this
   }
 
   /** Sends the series that changed since they were last sent in full. */
   flush(): void {
-    const { bus, counters, beforeReport } = this.#ports
-    if (!bus.connected) {
-      this.#dropped += 1
-      return
-    }
-    beforeReport()
-    const reports = toReports(this.#header(), counters.series(this.#unsentSince))
-    if (!reports.every((report) => this.#send(report))) return
-    this.#unsentSince = counters.nextGeneration()
-    this.#untoldSince = this.#unsentSince
+    toEnd(this.#sendWhole())
   }
 
   /** Sends what changed since the last report, in short. Nothing, when nothing did. */
   pulse(): void {
-    const { bus, counters, beforeReport } = this.#ports
-    if (!bus.connected) return // the next whole report counts as dropped
-    beforeReport()
-    const reports = toShortReports(this.#header(), counters.series(this.#untoldSince))
-    if (reports.every((report) => this.#send(report))) this.#untoldSince = counters.nextGeneration()
+    toEnd(this.#sendShort())
   }
 
-  #header(): ReportHeader {
+  /** Not before the round before it is over: the counts it has still to send are those of then. */
+  #beginRound(): void {
+    if (this.#round !== null) return
+    this.#rounds += 1
+    this.#round = this.#rounds % WHOLE_EVERY === 0 ? this.#sendWhole() : this.#sendShort()
+    this.#step()
+  }
+
+  *#sendWhole(): Generator<void> {
+    if (!this.#ports.bus.connected) {
+      this.#dropped += 1
+      return
+    }
+    const since = this.#unsentSince
+    const next = this.#nextGeneration()
+    for (const report of toReports(this.#header, this.#ports.counters.series(since))) {
+      if (!this.#send(report)) return
+      yield
+    }
+    this.#unsentSince = next
+    this.#untoldSince = next
+  }
+
+  *#sendShort(): Generator<void> {
+    if (!this.#ports.bus.connected) return // the next whole report counts as dropped
+    const since = this.#untoldSince
+    const next = this.#nextGeneration()
+    for (const report of toShortReports(this.#header, this.#ports.counters.series(since))) {
+      if (!this.#send(report)) return
+      yield
+    }
+    this.#untoldSince = next
+  }
+
+  /** Before anything is read: what is counted while a round is sent is told by the next one, again if need be. */
+  #nextGeneration(): number {
+    this.#ports.beforeReport()
+    return this.#ports.counters.nextGeneration()
+  }
+
+  readonly #step = (): void => {
+    if (this.#round?.next().done === true) this.#round = null
+    else this.#turn = setImmediate(this.#step)
+  }
+
+  readonly #header = (): ReportHeader => {
     const { node, boot } = this.#ports
     return { node, boot, seq: this.#seq + 1, dropped: this.#dropped }
   }
@@ -103,8 +140,7 @@ export class Emitter implements AsyncDisposable {
       return
     }
     this.#edges.add(name)
-    const { node, boot } = this.#ports
-    this.#send({ v: 1, node, boot, seq: this.#seq + 1, series: [], edges: [edge], dropped: this.#dropped })
+    this.#send({ v: 1, ...this.#header(), series: [], edges: [edge] })
   }
 
   /** Reports and edges not sent since boot: there was nowhere to send them, or too many. */
@@ -118,7 +154,8 @@ export class Emitter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
+    clearImmediate(this.#turn)
     this.flush()
   }
 
@@ -132,4 +169,15 @@ export class Emitter implements AsyncDisposable {
     this.#sent += 1
     return true
   }
+}
+
+/**
+ * In milliseconds, to the middle between two whole multiples of the interval. Kept by the clock: intervals that are
+ * counted from timer to timer, as the usage spool's, fall into one turn of the event loop when one of them is late,
+ * and never part again.
+ */
+const untilDue = (now: number): number => EMIT_INTERVAL_MS + HALF_INTERVAL_MS - (now % EMIT_INTERVAL_MS)
+
+function toEnd(round: Generator<void>): void {
+  while (round.next().done !== true);
 }

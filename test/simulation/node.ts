@@ -101,7 +101,7 @@ export class SimNode {
     this.#counters.countWaiting((waits) =>
       this.#health.overdue(now, ({ lane, mode }) => waits(lane.slot, mode)),
     )
-    const header = { node: this.#name, boot: this.#boot, seq: this.#seq + 1, dropped: 0 }
+    const header = () => ({ node: this.#name, boot: this.#boot, seq: (this.#seq += 1), dropped: 0 })
     this.#beats += 1
     const isWhole = this.#beats % WHOLE_EVERY === 0
     const reports = isWhole
@@ -109,10 +109,8 @@ export class SimNode {
       : [...toShortReports(header, this.#counters.series(this.#told))]
     this.#told = this.#counters.nextGeneration()
     if (isWhole) this.#sent = this.#told
-    this.#seq += reports.length
     if (this.#edges.length > 0) {
-      this.#seq += 1
-      reports.push({ ...header, v: 2, seq: this.#seq, series: [], edges: this.#edges })
+      reports.push({ ...header(), v: 2, series: [], edges: this.#edges })
       this.#edges = []
     }
     return reports
