@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { DialectName } from '../canonical/request.ts'
 import {
@@ -131,5 +132,22 @@ describe('the end of a stream', () => {
   test('in the words of an answer is no end', () => {
     const quoted = JSON.stringify({ type: 'content_block_delta', delta: { text: '"type":"message_stop"' } })
     expect(NATIVE_ANSWERS.anthropic.endingOf(`data: ${quoted}\n\n`)).toBe('broken')
+  })
+
+  test('of a chat is what the lines say, wherever their pieces stand', () => {
+    const pieces = ['data:', 'data: ', '[DONE]', '{"error":', '"finish_reason":', '"error"', '"stop"', 'ror"']
+    const text = fc.array(fc.constantFrom(...pieces, ' ', '\n', '\r', 'null', 'x')).map((all) => all.join(''))
+    const byPatterns = (tail: string): Ending =>
+      /^data: ?\{"error":/m.test(tail) || /"finish_reason": ?"error"/.test(tail)
+        ? 'error_told'
+        : /^data: ?\[DONE\]/m.test(tail) || /"finish_reason": ?"/.test(tail)
+          ? 'finished'
+          : 'broken'
+    fc.assert(
+      fc.property(text, (tail) => {
+        expect(NATIVE_ANSWERS['openai-chat'].endingOf(tail)).toBe(byPatterns(tail))
+      }),
+      { numRuns: 5_000 },
+    )
   })
 })

@@ -193,6 +193,30 @@ function judgeMessagesEvent({ event, data }: SseEvent): Verdict {
 /** A finish reason counts as an end: some hosts leave out `[DONE]`, and a clean close after it is whole. */
 function chatEnding(tail: string): Ending {
   // OpenRouter's way to say it: an ordinary chunk with an error in it, finished by `error`.
-  if (/^data: ?\{"error":/m.test(tail) || /"finish_reason": ?"error"/.test(tail)) return 'error_told'
-  return /^data: ?\[DONE\]/m.test(tail) || /"finish_reason": ?"/.test(tail) ? 'finished' : 'broken'
+  if (tail.includes(END_OF_ERROR) && (isData(tail, '{"error":') || isFinish(tail, '"error"')))
+    return 'error_told'
+  return isData(tail, '[DONE]') || isFinish(tail, '"') ? 'finished' : 'broken'
 }
+
+/** Of the word, where it is a name or a value: few other words end so, and a search for few letters is quick. */
+const END_OF_ERROR = 'ror"'
+
+const isFinish = (tail: string, reason: string): boolean =>
+  tail.includes(`"finish_reason":${reason}`) || tail.includes(`"finish_reason": ${reason}`)
+
+const DATA = 'data:'
+
+/** Is there a line of data that begins so? Searched from the end; a pattern would try every character. */
+function isData(text: string, beginning: string): boolean {
+  for (let at = text.lastIndexOf(beginning); at !== -1; at = lastBefore(text, beginning, at)) {
+    const end = text[at - 1] === ' ' ? at - 1 : at
+    const start = end - DATA.length
+    if (text.startsWith(DATA, start) && (start === 0 || isLineEnd(text[start - 1]))) return true
+  }
+  return false
+}
+
+const lastBefore = (text: string, part: string, at: number): number =>
+  at === 0 ? -1 : text.lastIndexOf(part, at - 1)
+
+const isLineEnd = (letter: string | undefined): boolean => letter === '\n' || letter === '\r'

@@ -74,8 +74,11 @@ function lastUsage(tail: string, key: string, read: (event: JsonObject) => Usage
   return null
 }
 
-const lineStart = (text: string, at: number): number =>
-  Math.max(text.lastIndexOf('\n', at), text.lastIndexOf('\r', at)) + 1
+/** Where the line begins that has this position; most streams have no `\r` at all, so it is sought in one line only. */
+function lineStart(text: string, at: number): number {
+  const start = text.lastIndexOf('\n', at) + 1
+  return start + text.slice(start, at + 1).lastIndexOf('\r') + 1
+}
 
 function eventAround(text: string, at: number): JsonObject | null {
   const start = lineStart(text, at)

@@ -58,7 +58,8 @@ export class StreamTail {
   }
 
   ending(): Ending {
-    return this.#endingOf(`${this.#opening.toString('latin1')}\n${this.text}`)
+    const { text } = this
+    return this.#endingOf(this.#opening === NOTHING ? text : `${this.#opening.toString('latin1')}\n${text}`)
   }
 
   /** The last kilobytes, as latin1. */
