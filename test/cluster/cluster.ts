@@ -3,7 +3,7 @@
  * plane, a prober and any number of nodes, each a process of its own.
  *
  * Every dependency is reached through a fault proxy, sound until a test says otherwise, so that no test runs
- * on a path that another could not break.
+ * on a path that another could not break. Only who measures goes past them.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp } from 'node:fs/promises'
@@ -22,6 +22,8 @@ export type ClusterOptions = Readonly<{
   prober?: boolean
   /** Further environment of every process. */
   env?: Readonly<Record<string, string>>
+  /** Past the fault proxies: they run in the process of the test, which then may have something better to do. */
+  isDirect?: boolean
   /** Flags of node itself, in every process. */
   nodeFlags?: readonly string[]
 }>
@@ -56,7 +58,7 @@ export class Cluster implements AsyncDisposable {
       const begin = async (start: () => Promise<Server>): Promise<Dependency> => {
         const server = stack.use(await start())
         const proxy = stack.use(await FaultProxy.start(server.url))
-        return { server, proxy, url: proxy.via(server.url) }
+        return { server, proxy, url: options.isDirect === true ? server.url : proxy.via(server.url) }
       }
       const [postgres, nats, redis] = [
         await begin(startPostgres),

@@ -21,7 +21,7 @@ export async function startGateway(
   clientKey: string = CLIENT_KEY,
 ): Promise<GatewaySubject> {
   const { upstreamPort, placement, models } = around
-  const cluster = await Cluster.start({ nodes: 1, env: { APIPROXY_AUTH_TOKEN: clientKey } })
+  const cluster = await Cluster.start({ nodes: 1, isDirect: true, env: { APIPROXY_AUTH_TOKEN: clientKey } })
   try {
     const served = await configure(cluster, `http://127.0.0.1:${upstreamPort}/v1`, models)
     await cluster.served(served)
