@@ -50,6 +50,7 @@ function collect(request: IncomingMessage, limit: number): Promise<Result<Buffer
       } else if (first === null) first = chunk
       else (chunks ??= [first]).push(chunk)
     })
+    // Not `once`, which wraps its listener: a request ends once.
     request.on('end', () => {
       countBody(bytes)
       resolve(ok(chunks === null ? (first ?? EMPTY) : Buffer.concat(chunks, bytes)))

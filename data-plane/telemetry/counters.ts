@@ -2,7 +2,8 @@
  * Counts every attempt of this node by credential, model, kind of answer and outcome.
  *
  * Memory only, cumulative since the node's boot, indexed by lane slot: recording an attempt is a few
- * increments of typed arrays. `emit.ts` reads it once a second, the metrics page when somebody asks.
+ * increments of typed arrays. `emit.ts` reads what changed five times a second, the metrics page when somebody
+ * asks.
  */
 import { newCounts, record, type Counts } from '#contracts/telemetry/histogram.ts'
 import { OUTCOMES } from '#contracts/telemetry/outcome.ts'

@@ -15,7 +15,7 @@ import type { Counters } from './counters.ts'
 /** The prober sees trouble a fifth of a second after it began; more often would cost more than it tells. */
 const EMIT_INTERVAL_MS = 200
 const HALF_INTERVAL_MS = EMIT_INTERVAL_MS / 2
-/** Every so many reports is a whole one. */
+/** Every so many rounds is a whole one. */
 export const WHOLE_EVERY = 5
 /** More edges than this in one second are a storm, which the counters describe better. */
 const EDGES_PER_SECOND = 20
@@ -28,7 +28,7 @@ export type EmitterPorts = Readonly<{
   /** New with every start of the process. */
   boot: string
   counters: Counters
-  /** Called before each report, to bring counts up to date that are not counted as things happen. */
+  /** Called before each round of reports, to bring counts up to date that are not counted as things happen. */
   beforeReport: () => void
   clock: Clock
 }>
@@ -172,9 +172,9 @@ export class Emitter implements AsyncDisposable {
 }
 
 /**
- * In milliseconds, to the middle between two whole multiples of the interval. Kept by the clock: intervals that are
- * counted from timer to timer, as the usage spool's, fall into one turn of the event loop when one of them is late,
- * and never part again.
+ * In milliseconds, to the middle between two whole multiples of the interval: the usage spool's rounds are at those.
+ * Kept by the clock: beats that are counted from timer to timer fall into one turn of the event loop when one of them
+ * is late, and never part again.
  */
 const untilDue = (now: number): number => EMIT_INTERVAL_MS + HALF_INTERVAL_MS - (now % EMIT_INTERVAL_MS)
 

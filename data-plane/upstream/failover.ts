@@ -198,12 +198,15 @@ class Run {
     }
   }
 
-  #next(now: number): Next | Wait | PlanResult {
+  #next(began: number): Next | Wait | PlanResult {
+    let now = began
     for (;;) {
       const place = this.#place
       if (place !== null) {
         const next = place.isOver ? null : this.#nextAt(place, now)
         if (next !== null) return next
+        // To find that it cannot be sent there may have taken time: a conversion.
+        now = this.#clock.monotonic()
         this.#place = null
         this.#tried = new Set([...this.#tried, place.pick.chosen.candidate.deployment])
         if (!this.#mayGoOn(now)) return this.#exhausted(null)

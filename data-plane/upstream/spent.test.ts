@@ -23,6 +23,11 @@ test('an answer that broke off counts with what was told or seen of it, the larg
   expect(told(5)).toMatchObject({ tokens: { input: 100, output: 10 }, isEstimated: true })
 })
 
+test('what is no count counts nothing', () => {
+  const usage = { ...USAGE, input: Infinity, output: -1, cacheRead: Number.NaN }
+  expect(spentOf({ usage, seen: () => 9 }, true, REQUEST).tokens).toEqual(NO_TOKENS)
+})
+
 test('a request without a body costs no input', () => {
   expect(spentOf({ usage: null, seen: () => 0 }, false, null).tokens).toEqual(NO_TOKENS)
 })

@@ -29,16 +29,19 @@ export function spentOf({ usage, seen }: Told, isWhole: boolean, request: Reques
   return { tokens: { ...tokens, input, output }, isEstimated: true }
 }
 
+/** What a provider says that is no count is none: a record with it would be refused as a whole. */
+const counted = (tokens: number): number => (tokens > 0 && tokens < Infinity ? tokens : 0)
+
 /** Member by member: a copy "of all but one" is made by name, at run time, and costs as much as the whole pick. */
 const tokensOf = (usage: Usage): Tokens => ({
-  input: usage.input,
-  output: usage.output,
-  cacheRead: usage.cacheRead,
-  cacheWrite: usage.cacheWrite,
-  cacheWriteLong: usage.cacheWriteLong,
-  reasoning: usage.reasoning,
-  inputAudio: usage.inputAudio,
-  outputAudio: usage.outputAudio,
+  input: counted(usage.input),
+  output: counted(usage.output),
+  cacheRead: counted(usage.cacheRead),
+  cacheWrite: counted(usage.cacheWrite),
+  cacheWriteLong: counted(usage.cacheWriteLong),
+  reasoning: counted(usage.reasoning),
+  inputAudio: counted(usage.inputAudio),
+  outputAudio: counted(usage.outputAudio),
 })
 
 const weighPieces = (request: RequestBody | null): number =>
