@@ -17,7 +17,7 @@ import type { Clock, Random } from '#contracts/process/clock.ts'
 import { listeningPort, startOpsServer, type Readiness } from '#contracts/process/health.ts'
 import type { Logger } from '#contracts/process/logger.ts'
 import { Metrics } from '#contracts/process/metrics.ts'
-import { idOfRecord, recordEncoder } from '#contracts/usage/record.ts'
+import { idOfRecord } from '#contracts/usage/record.ts'
 import { outcomeIndex } from '#contracts/telemetry/outcome.ts'
 import type { LimitCounters } from './admission/counters.ts'
 import { Limiter } from './admission/limiter.ts'
@@ -47,6 +47,7 @@ import { Problems } from './sync/problems.ts'
 import { Reporter } from './sync/report.ts'
 import { Counters } from './telemetry/counters.ts'
 import { Spool } from './usage/spool.ts'
+import { entryOf } from './usage/text.ts'
 import { Emitter } from './telemetry/emit.ts'
 import { Health } from './upstream/health/health.ts'
 import { Pools } from './upstream/pools.ts'
@@ -143,21 +144,22 @@ function takeDownWaiting(health: Health, counters: Counters, clock: Clock): void
   counters.countWaiting((waits) => health.overdue(now, ({ lane, mode }) => waits(lane.slot, mode)))
 }
 
-const openSpool = (folder: string, mostBytes: number, { bus, logger }: DataPlanePorts): Spool =>
+const openSpool = (folder: string, mostBytes: number, { bus, logger, clock }: DataPlanePorts): Spool =>
   new Spool({
     folder: join(folder, 'usage'),
     stream: bus.usage,
     mostBytes,
     idOf: idOfRecord,
     onProblem: (message) => logger.warn({}, message),
+    clock,
   })
 
 function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onSend' | 'onRecord'> {
-  const lineOf = recordEncoder(node)
+  const lineOf = entryOf(node)
   return {
-    onIntent: ({ id, known, rest }) => spool.intend(id, lineOf(known, rest)),
+    onIntent: ({ id, members }) => spool.intend(id, lineOf(members)),
     onSend: () => spool.writeIntents(),
-    onRecord: ({ id, known, rest }, written) => spool.append(id, lineOf(known, rest), written),
+    onRecord: ({ id, members }, written) => spool.append(id, lineOf(members), written),
   }
 }
 

@@ -1,14 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  decodeRecord,
-  encodeRecord,
-  idOfRecord,
-  membersOf,
-  RECORDED_OUTCOMES,
-  recordEncoder,
-  type UsageRecord,
-} from './record.ts'
+import { decodeRecord, encodeRecord, idOfRecord, RECORDED_OUTCOMES, type UsageRecord } from './record.ts'
 import { TOKEN_KINDS, type Tokens } from './tokens.ts'
 
 const count = fc.oneof(fc.nat(), fc.double({ min: 0, max: 1e12, noNaN: true, noDefaultInfinity: true }))
@@ -71,22 +63,6 @@ describe('a record', () => {
     fc.assert(
       fc.property(record, (given) => {
         const line = encodeRecord(given)
-        expect(line).not.toMatch(/[\n\r]/)
-        expect(decodeRecord(line)).toEqual({ ok: true, value: given })
-        expect(idOfRecord(line)).toBe(given.id)
-      }),
-    )
-  })
-
-  test('of which a part was encoded before, whichever, is the same', () => {
-    fc.assert(
-      fc.property(record, fc.nat(), (given, chance) => {
-        const { node, ...members } = given
-        const names = Object.keys(members)
-        const early = new Set(names.filter((_, at) => at === 0 || (at > 1 && (chance >> at) % 2 === 1)))
-        const part = (isEarly: boolean): Partial<UsageRecord> =>
-          Object.fromEntries(Object.entries(members).filter(([one]) => early.has(one) === isEarly))
-        const line = recordEncoder(node)(membersOf(part(true)), part(false))
         expect(line).not.toMatch(/[\n\r]/)
         expect(decodeRecord(line)).toEqual({ ok: true, value: given })
         expect(idOfRecord(line)).toBe(given.id)

@@ -118,22 +118,9 @@ const Named = z.object({ id: z.string() })
 export type UsageRecord = Readonly<z.infer<typeof Record>>
 export type RecordedAttempt = UsageRecord['attempts'][number]
 export type RecordedBinding = NonNullable<UsageRecord['binding']>
-export type RecordedCandidate = UsageRecord['candidates'][number]
 
 /** One line: records are kept line by line. */
 export const encodeRecord = (record: UsageRecord): string => JSON.stringify(record)
-
-/** A part of a record, not of none of its members, as text: a JSON object without its braces. */
-export const membersOf = (part: Partial<UsageRecord>): string => JSON.stringify(part).slice(1, -1)
-
-/**
- * The same for all records of one node: a part as `membersOf` wrote it, because several records have it, and all
- * the rest.
- */
-export function recordEncoder(node: string): (known: string, rest: Partial<UsageRecord>) => string {
-  const front = `{${membersOf({ node })},`
-  return (known, rest) => `${front}${known},${JSON.stringify(rest).slice(1)}`
-}
 
 export function decodeRecord(text: string): Result<UsageRecord, string> {
   try {

@@ -15,12 +15,15 @@ import type { Prepared } from '../upstream/attempt.ts'
 import type { Failure } from '../upstream/classify.ts'
 import type { AttemptRecord, BegunAttempt, PickMoment, PlanInput } from '../upstream/failover.ts'
 import type { Ask, Health } from '../upstream/health/health.ts'
-import type { Account, RequestRecord } from '../usage/account.ts'
+import type { Account, RequestEntry } from '../usage/account.ts'
 import type { Conversation, Inquiry, Tongue } from './inquiry.ts'
 import type { HeaderList, Reply } from './reply.ts'
 import { preferenceOf, type Session } from './session.ts'
 
-/** Everything of one request that its steps need, once it is known what it asks for. Made once, never copied. */
+/**
+ * Everything of one request that its steps need, once it is known what it asks for. Made once, never copied: budgets,
+ * limiter and recorder are given it as it is, and find what they ask for under their own names.
+ */
 export type Exchange = Readonly<{
   id: string
   /** When it arrived, in epoch milliseconds. */
@@ -60,7 +63,7 @@ export type PlanPorts = Readonly<{
   onFirst: (lane: Lane, firstMs: number, slowness: number | null) => void
   onAttempt: (record: AttemptRecord, stream: boolean) => void
   /** Told before a request is sent anywhere: what is to be recorded if this process dies then. */
-  onIntent: (record: RequestRecord) => void
+  onIntent: (intent: RequestEntry) => void
   /** Told right before it is sent: returns when its intent is written. */
   onSend: () => void
 }>

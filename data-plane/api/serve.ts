@@ -21,14 +21,14 @@ import type { SessionStore } from '../sessions/store.ts'
 import type { SnapshotHolder } from '../sync/holder.ts'
 import type { AnswerHead } from '../upstream/downstream.ts'
 import { isWorthALine, runPlan, type FailoverPorts, type PlanResult } from '../upstream/failover.ts'
-import { Account, type RequestRecord } from '../usage/account.ts'
+import { Account, type RequestEntry } from '../usage/account.ts'
 import { readBody } from './body.ts'
 import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/route.ts'
 import type { Arrival, Call, LocalAnswer } from './inquiry.ts'
 import { Plan, type Exchange, type PlanPorts } from './plan.ts'
 import { problemOf, unasked } from './problem-of.ts'
 import { Reply, warningsHeader, type HeaderList } from './reply.ts'
-import { findSession, sessionId, sessionName, settleSession, type Session } from './session.ts'
+import { findSession, sessionId, sessionName, settleSession } from './session.ts'
 
 export type InferencePorts = FailoverPorts &
   PlanPorts &
@@ -55,7 +55,7 @@ export type InferencePorts = FailoverPorts &
     /** Origins whose scripts may call us; `*`: all. */
     corsOrigins: readonly string[]
     /** Told once a request of a known caller, when it is over. `written`: called when nothing can undo that. */
-    onRecord: (record: RequestRecord, written: () => void) => void
+    onRecord: (record: RequestEntry, written: () => void) => void
     /** Told once a request: the status the client saw (499: it had left). */
     onSettled: (status: number) => void
   }>
@@ -228,24 +228,20 @@ async function proceed(ports: InferencePorts, exchange: Exchange): Promise<Probl
   const recalled = inquiry.recall(route.candidates)
   if (recalled !== null) await recalled
   const seed = ports.seed()
-  const found = sessionOf(ports, exchange, seed)
-  if (found !== null) exchange.session = await found
+  const named = sessionId(exchange.headers)
+  const name = named === null ? null : sessionName(exchange.principal.keyId, named)
+  account.routed(route.model, name, seed)
+  // Where it goes may be known already: to who keeps state of it.
+  if (named !== null && name !== null && exchange.session === null) {
+    const of = { key: exchange.principal.keyId, model: route.model, session: named }
+    exchange.session = await findSession(ports.sessions, of, name)
+  }
   const plan = new Plan(ports, exchange, seed)
   account.choosing(route.strategy, plan.session, exchange.snapshot)
   reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
   const result = await runPlan(ports, plan)
   if (isWorthALine(result)) logFailure(ports.logger, exchange, seed, result)
   return tell(reply, exchange, result)
-}
-
-/** @returns the session that the client names; null: none, or where the request goes is known already. */
-function sessionOf({ sessions }: InferencePorts, exchange: Exchange, seed: number): Promise<Session> | null {
-  const { headers, principal, route, account } = exchange
-  const named = sessionId(headers)
-  const name = named === null ? null : sessionName(principal.keyId, named)
-  account.routed(route.model, name, seed)
-  if (named === null || name === null || exchange.session !== null) return null
-  return findSession(sessions, { key: principal.keyId, model: route.model, session: named }, name)
 }
 
 function tellLocally(

@@ -1,18 +1,19 @@
 import { expect, test } from 'vitest'
-import { keyId } from '#contracts/ids.ts'
+import { keyId, nodeId } from '#contracts/ids.ts'
 import { STRATEGIES } from '#contracts/routing/strategies.ts'
-import { decodeRecord, recordEncoder, type UsageRecord } from '#contracts/usage/record.ts'
+import { decodeRecord, type UsageRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { deployment } from '#test/fakes/deployment.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { Prepared } from '../upstream/attempt.ts'
-import { Account, type RequestRecord } from './account.ts'
+import { Account, type RequestEntry } from './account.ts'
+import { entryOf } from './text.ts'
 
-const lineOf = recordEncoder('node_1')
+const lineOf = entryOf(nodeId('node_1'))
 const AWKWARD = `"\\\n\u2028\ud800é${'x'.repeat(500)}`
 
-function readOf(record: RequestRecord | null): UsageRecord {
-  const read = decodeRecord(record === null ? '' : lineOf(record.known, record.rest))
+function readOf(entry: RequestEntry | null): UsageRecord {
+  const read = decodeRecord(entry === null ? '' : lineOf(entry.members))
   if (!read.ok) throw new Error(read.error)
   return read.value
 }

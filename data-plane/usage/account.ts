@@ -10,15 +10,8 @@ import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
 import { STRATEGIES, type CompiledStrategy } from '#contracts/routing/strategies.ts'
-import { costFor, recordChoice, type RecordedChoice } from '#contracts/usage/choice.ts'
-import {
-  membersOf,
-  MOST_CANDIDATES,
-  type RecordedAttempt,
-  type RecordedBinding,
-  type RecordedCandidate,
-  type UsageRecord,
-} from '#contracts/usage/record.ts'
+import { recordChoice, type RecordedChoice } from '#contracts/usage/choice.ts'
+import { MOST_CANDIDATES } from '#contracts/usage/record.ts'
 import { NO_TOKENS, type Tokens } from '#contracts/usage/tokens.ts'
 import type { TableInForce } from '#contracts/weights/table.ts'
 import { glanceRequest } from '../dialects/native/meter.ts'
@@ -26,34 +19,32 @@ import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { AttemptRecord, BegunAttempt } from '../upstream/failover.ts'
 import { piecesOf, type RequestBody } from '../upstream/request-body.ts'
 import type { Spent } from '../upstream/spent.ts'
+import {
+  attemptText,
+  candidatesText,
+  choiceText,
+  cut,
+  intentText,
+  knownText,
+  lostText,
+  rounded,
+  tokensText,
+  word,
+} from './text.ts'
 
 type Caller = Readonly<{ key: string; commit: number; endpoint: ClientEndpoint }>
 
-/** All of a record but what is the same for every request of a node. */
-export type RequestRecord = Readonly<{
+/** What is written down of a request: its intent or its record, all but what a node's have in common. */
+export type RequestEntry = Readonly<{
   id: string
-  /** What its other records say as well, encoded once: see `membersOf`. */
-  known: string
-  rest: Partial<UsageRecord>
+  /** Members of a JSON object. */
+  members: string
 }>
 
-/** Names come from clients and can be megabytes long. */
-const NAME_LENGTH = 200
 const MOST_CHOICES = 64
 const MOST_HELD = 20
 const MOST_WARNINGS = 50
-
-/** Of every intent. Candidates and choices would be most of its line. */
-const UNHEARD_OF = membersOf({
-  status: 500,
-  totalMs: 0,
-  isEstimated: true,
-  candidates: [],
-  choices: [],
-  warnings: [],
-})
-
-const cut = (text: string): string => text.slice(0, NAME_LENGTH).toWellFormed()
+const NO_CANDIDATES: readonly Scored[] = []
 
 export class Account {
   readonly id: string
@@ -61,18 +52,23 @@ export class Account {
   readonly at: number
   readonly #startedAt: number
   #caller: Caller | null = null
-  #asked: Readonly<{ model: string; stream: boolean }> = { model: '', stream: false }
+  #asked = ''
+  #isStream = false
   #route = ''
   #session: string | null = null
   #seed = 0
   #taste: CompiledStrategy = STRATEGIES.balanced
   #preference: Preference | null = null
   #held: string[] = []
-  #candidates: RecordedCandidate[] | null = null
-  #uncut = 0
+  /** As the first choice saw them. */
+  #scored: readonly Scored[] | null = null
+  /** Of the weight table of the first choice; 0: there was none. */
+  #weights = 0
   readonly #choices: RecordedChoice[] = []
-  readonly #attempts: RecordedAttempt[] = []
-  #underWay: RecordedAttempt | null = null
+  /** As text, with commas between them. */
+  #attempts = ''
+  /** Sent, and not heard of yet: as if it never were. */
+  #underWay: string | null = null
   #last: AttemptRecord | null = null
   #spent: Spent | null = null
   #leases: readonly string[] = []
@@ -91,7 +87,8 @@ export class Account {
   }
 
   askedFor(model: string, stream: boolean): void {
-    this.#asked = { model, stream }
+    this.#asked = model
+    this.#isStream = stream
   }
 
   /** @param session by the name that stands for it; null: none. */
@@ -110,9 +107,9 @@ export class Account {
 
   /** @param drawn numbers drawn from the dice before. @param table it was made by. */
   picked(pick: Pick, drawn: number, table: TableInForce | null): void {
-    if (this.#candidates === null) {
-      this.#uncut = pick.scored.length
-      this.#candidates = pick.scored.slice(0, MOST_CANDIDATES).map((one) => candidateOf(one, this.#taste))
+    if (this.#scored === null) {
+      this.#scored = pick.scored
+      this.#weights = table?.seq ?? 0
     }
     if (this.#choices.length === MOST_CHOICES) return
     this.#choices.push(recordChoice(pick, { taste: this.#taste, drawn, table }, MOST_CANDIDATES))
@@ -120,21 +117,10 @@ export class Account {
 
   /** @param firstMs of a stream, where it was told apart from the attempt's end. */
   attempted(attempt: AttemptRecord, firstMs: number | null): void {
-    const { deployment, lane, why, outcome, status, totalMs, spent } = attempt
-    this.#attempts.push({
-      provider: deployment.provider,
-      model: cut(deployment.model),
-      credential: lane.credential ?? '',
-      dialect: attempt.dialect,
-      why,
-      outcome,
-      status,
-      firstMs: orNull(attempt.firstMs ?? firstMs),
-      totalMs: rounded(totalMs),
-    })
+    this.#attempts = joined(this.#attempts, attemptText(attempt, firstMs))
     this.#underWay = null
     this.#last = attempt
-    if (spent !== null) this.#spent = spent
+    if (attempt.spent !== null) this.#spent = attempt.spent
   }
 
   /**
@@ -143,32 +129,18 @@ export class Account {
    *
    * @returns null when there is nobody to name.
    */
-  intend({ deployment, lane, why, prepared }: BegunAttempt): RequestRecord | null {
+  intend(begun: BegunAttempt): RequestEntry | null {
     const caller = this.#caller
     if (caller === null) return null
     // Sent, never heard of, and sent again: it may have arrived all the same.
-    if (this.#underWay !== null) this.#attempts.push(this.#underWay)
-    const { dialect, body } = prepared
-    const isFree = caller.endpoint === 'count_tokens' || body === null
-    const underWay: RecordedAttempt = {
-      provider: deployment.provider,
-      model: cut(deployment.model),
-      credential: lane.credential ?? '',
-      dialect,
-      why,
-      outcome: 'lost',
-      status: 0,
-      firstMs: null,
-      totalMs: 0,
-    }
+    if (this.#underWay !== null) this.#attempts = joined(this.#attempts, this.#underWay)
+    const underWay = lostText(begun)
     this.#underWay = underWay
-    const rest: RequestRecord['rest'] = {
-      attempts: [...this.#attempts, underWay],
-      provider: underWay.provider,
-      upstream: underWay.model,
-      tokens: isFree ? NO_TOKENS : { ...NO_TOKENS, input: glanceAt(body) },
-    }
-    return { id: this.id, known: `${this.#toldOf(caller)},${UNHEARD_OF}`, rest }
+    const { body } = begun.prepared
+    const isFree = caller.endpoint === 'count_tokens' || body === null
+    const input = isFree ? 0 : glanceAt(body)
+    const attempts = joined(this.#attempts, underWay)
+    return { id: this.id, members: intentText(this.#toldOf(caller), attempts, begun.deployment, input) }
   }
 
   /** @param leases of the budgets it is paid from. */
@@ -178,75 +150,74 @@ export class Account {
 
   /** Who answered, and what that used up, as the record will say; null: nobody. */
   get used(): Readonly<{ provider: ProviderId; upstream: string; tokens: Tokens }> | null {
-    const last = this.#last
-    if (last === null || (last.outcome !== 'success' && last.spent === null)) return null
+    const last = this.#answered
+    if (last === null) return null
     const { provider, model } = last.deployment
     return { provider, upstream: cut(model), tokens: this.#spent?.tokens ?? NO_TOKENS }
   }
 
   /** @param status told to the client; 499: it had left. @returns null when there is nobody to name. */
-  close(status: number, now: number): RequestRecord | null {
+  close(status: number, now: number): RequestEntry | null {
     const caller = this.#caller
     if (caller === null) return null
-    const { used } = this
-    const rest: RequestRecord['rest'] = {
-      status,
-      totalMs: rounded(now - this.#startedAt),
-      attempts: this.#attempts,
-      provider: used?.provider ?? '',
-      upstream: used?.upstream ?? '',
-      tokens: this.#spent?.tokens ?? NO_TOKENS,
-      isEstimated: this.#spent?.isEstimated ?? false,
-      candidates: this.#candidates ?? [],
-      choices: this.#choices,
-      uncut: this.#uncut > MOST_CANDIDATES ? this.#uncut : undefined,
-      binding: this.#preference === null ? undefined : bindingOf(this.#preference),
-      held: this.#held.length === 0 ? undefined : this.#held,
-      warnings: (this.#last?.warnings ?? []).slice(0, MOST_WARNINGS).map(cut),
+    const told = this.#toldOf(caller)
+    const answered = this.#answered
+    const upstream = answered === null ? '""' : word(answered.deployment.model)
+    const spent = this.#spent
+    const members =
+      `${told},"status":${status},"totalMs":${rounded(now - this.#startedAt)},` +
+      `"attempts":[${this.#attempts}],"provider":${word(answered?.deployment.provider ?? '')},` +
+      `"upstream":${upstream},"tokens":${tokensText(spent?.tokens ?? NO_TOKENS)},` +
+      `"isEstimated":${spent?.isEstimated ?? false},` +
+      `"candidates":${candidatesText(this.#scored ?? NO_CANDIDATES, this.#taste)},` +
+      `"choices":[${this.#choices.map(choiceText).join(',')}],"warnings":${this.#warnings()}${this.#seldom()}`
+    return { id: this.id, members }
+  }
+
+  /** The attempt that was answered; null: there is none. */
+  get #answered(): AttemptRecord | null {
+    const last = this.#last
+    return last === null || (last.outcome !== 'success' && last.spent === null) ? null : last
+  }
+
+  #warnings(): string {
+    const warnings = this.#last?.warnings ?? []
+    return warnings.length === 0 ? '[]' : JSON.stringify(warnings.slice(0, MOST_WARNINGS).map(cut))
+  }
+
+  /** Members that few records have. */
+  #seldom(): string {
+    let text = ''
+    const candidates = this.#scored?.length ?? 0
+    if (candidates > MOST_CANDIDATES) text += `,"uncut":${candidates}`
+    if (this.#preference !== null) {
+      const { bound, home, isRequired } = this.#preference
+      text += `,"binding":${JSON.stringify({ bound, home, isRequired })}`
     }
-    return { id: this.id, known: this.#toldOf(caller), rest }
+    if (this.#held.length > 0) text += `,"held":${JSON.stringify(this.#held)}`
+    return text
   }
 
   #toldOf({ key, commit, endpoint }: Caller): string {
-    return (this.#known ||= membersOf({
-      v: 1,
+    this.#known ||= knownText({
       id: this.id,
       at: this.at,
       key,
       endpoint,
-      asked: cut(this.#asked.model),
-      model: cut(this.#route),
+      asked: this.#asked,
+      model: this.#route,
       session: this.#session,
-      stream: this.#asked.stream,
+      stream: this.#isStream,
       commit,
-      weights: this.#choices[0]?.table?.seq ?? 0,
+      weights: this.#weights,
       seed: this.#seed,
-      leases: this.#leases.length === 0 ? undefined : [...this.#leases],
-    }))
+      leases: this.#leases,
+    })
+    return this.#known
   }
 }
 
-function candidateOf(
-  { candidate: { deployment, weight }, tier, factor, share, standing }: Scored,
-  taste: CompiledStrategy,
-): RecordedCandidate {
-  const cost = costFor(taste, deployment)
-  return {
-    deployment: cut(deployment.id),
-    tier,
-    weight,
-    factor: rounded(factor),
-    share: rounded(share),
-    out: standing.out,
-    cost: cost ?? undefined,
-  }
-}
-
-const bindingOf = ({ bound, home, isRequired }: Preference): RecordedBinding => ({ bound, home, isRequired })
-
-/** Three decimals are enough for people; they keep records short. */
-const rounded = (value: number): number => Math.max(0, Math.round(value * 1_000) / 1_000)
-const orNull = (value: number | null): number | null => (value === null ? null : rounded(value))
+const joined = (list: string, one: string): string => (list === '' ? one : `${list},${one}`)
 
 const glanceAt = (body: RequestBody): number =>
   piecesOf(body).reduce((sum, piece) => sum + glanceRequest(piece), 0)

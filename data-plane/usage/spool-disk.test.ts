@@ -3,13 +3,21 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { systemClock } from '#contracts/process/clock.ts'
 import { Shelf } from '#test/model/shelf.ts'
 import { Spool } from './spool.ts'
 
 /** Lines of these tests begin with their id. */
 const idOf = (line: string): string => line.split(' ', 1)[0] ?? ''
 const open = (stream: Shelf, folder: string): Spool =>
-  new Spool({ folder, stream, mostBytes: 64 * 1024 * 1024, idOf, onProblem: () => undefined })
+  new Spool({
+    folder,
+    stream,
+    mostBytes: 64 * 1024 * 1024,
+    idOf,
+    onProblem: () => undefined,
+    clock: systemClock,
+  })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 let folder = ''

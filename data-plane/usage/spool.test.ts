@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BusUnavailable } from '#contracts/bus/bus.ts'
+import { systemClock } from '#contracts/process/clock.ts'
 import { Line, Shelf } from '#test/model/shelf.ts'
 import { Spool, type SpoolPorts } from './spool.ts'
 
@@ -25,7 +26,14 @@ const idOf = (line: string): string => line.split(' ', 1)[0] ?? ''
 /** A record of a request that had no intent. */
 const add = (spool: Spool, line: string): void => spool.append(idOf(line), line)
 const open = (stream: SpoolPorts['stream'], mostBytes = 64 * 1024 * 1024, at = folder): Spool =>
-  new Spool({ folder: at, stream, mostBytes, idOf, onProblem: (message) => problems.push(message) })
+  new Spool({
+    folder: at,
+    stream,
+    mostBytes,
+    idOf,
+    clock: systemClock,
+    onProblem: (message) => problems.push(message),
+  })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const files = (): readonly string[] => readdirSync(folder)
 /** As the disk is when the process is killed at this moment. */
@@ -347,7 +355,7 @@ test('what a process said it had begun is there after it was killed with SIGKILL
     import { Spool } from ${JSON.stringify(fileURLToPath(new URL('spool.ts', import.meta.url)))}
     const never = { publish: () => new Promise(() => undefined) }
     const spool = new Spool({ folder: ${JSON.stringify(folder)}, stream: never, mostBytes: 1e9,
-      idOf: () => null, onProblem: () => undefined })
+      idOf: () => null, onProblem: () => undefined, clock: { monotonic: () => performance.now() } })
     let at = 0
     const go = () => {
       const first = at

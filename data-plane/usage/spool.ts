@@ -9,11 +9,12 @@
  * Intents wait for `writeIntents`, which is asked for right before the first byte of a request is sent: undici
  * sends the requests of one turn of the event loop together at its end, so their intents, and the records that
  * wait, are written in one go. A record is written within its turn in any case, and before its client has the
- * end of the answer. Every 200 ms what was written is forced to the disk, and what waits is published. Whatever may have been published already
- * is published again after a start: it is stored once by its id. Bounded: when the disk's share is used up, the
- * oldest records go, and are counted.
+ * end of the answer. Every 200 ms what was written is forced to the disk, and what waits is published. Whatever
+ * may have been published already is published again after a start: it is stored once by its id. Bounded: when
+ * the disk's share is used up, the oldest records go, and are counted.
  */
 import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
+import type { Clock } from '#contracts/process/clock.ts'
 import {
   HEAD_END,
   intentLine,
@@ -33,9 +34,12 @@ export type SpoolPorts = Readonly<{
   /** Of a line; null: it has none. */
   idOf: (line: string) => string | null
   onProblem: (message: string) => void
+  clock: Pick<Clock, 'monotonic'>
 }>
 
 const ROUND_MS = 200
+/** Rounds are at multiples of it, half a beat from the emitter's: together they would hold a turn up twice as long. */
+const untilRound = (now: number): number => ROUND_MS + ROUND_MS / 2 - ((now + ROUND_MS / 2) % ROUND_MS)
 const SEGMENT_BYTES = 4 * 1024 * 1024
 /** One message on the bus; brokers refuse more than 1 MiB. */
 const BATCH_BYTES = 256 * 1024
@@ -48,7 +52,7 @@ const CANNOT_REMOVE = 'cannot remove a usage segment'
 export class Spool implements AsyncDisposable {
   readonly #ports: SpoolPorts
   readonly #journal: Journal
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout
   /** By id, in the order they began. */
   readonly #open = new Map<string, string>()
   /** Lines of intents to be written. */
@@ -81,7 +85,7 @@ export class Spool implements AsyncDisposable {
     const last = this.#journal.segments.at(-1)
     const isWritten = isRead && this.#held.length === 0 && this.#dropped === 0
     this.#earlier = !isWritten ? Infinity : last === undefined ? 0 : numberOf(last.name)
-    this.#timer = setInterval(() => void this.flush(), ROUND_MS).unref()
+    this.#timer = setTimeout(this.#beat, untilRound(this.#ports.clock.monotonic())).unref()
   }
 
   /**
@@ -149,7 +153,7 @@ export class Spool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     // Whoever is still under way is cut off with this process.
     for (const line of this.#open.values()) this.#hold(line)
     this.#open.clear()
@@ -162,6 +166,11 @@ export class Spool implements AsyncDisposable {
     await Promise.race([this.#sync(), tooLate])
     this.#tidy()
     await Promise.race([this.#journal.gone, tooLate])
+  }
+
+  readonly #beat = (): void => {
+    this.#timer = setTimeout(this.#beat, untilRound(this.#ports.clock.monotonic())).unref()
+    void this.flush()
   }
 
   #load(): void {

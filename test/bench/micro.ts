@@ -17,8 +17,9 @@ import {
   type Commit,
   type WireCommit,
 } from '#contracts/commit/commit.ts'
-import { keyId, providerStream, providerId } from '#contracts/ids.ts'
-import { idOfRecord, recordEncoder } from '#contracts/usage/record.ts'
+import { systemClock } from '#contracts/process/clock.ts'
+import { keyId, nodeId, providerStream, providerId } from '#contracts/ids.ts'
+import { idOfRecord } from '#contracts/usage/record.ts'
 import { NO_TOKENS } from '#contracts/usage/tokens.ts'
 import { requestIds } from '#data-plane/api/request-id.ts'
 import { NATIVE_ANSWERS } from '#data-plane/dialects/native/answers.ts'
@@ -39,8 +40,9 @@ import { choose } from '#data-plane/upstream/choose.ts'
 import { NativePassage } from '#data-plane/upstream/passage/native.ts'
 import { failure } from '#data-plane/upstream/classify.ts'
 import { Health } from '#data-plane/upstream/health/health.ts'
-import { Account, type RequestRecord } from '#data-plane/usage/account.ts'
+import { Account, type RequestEntry } from '#data-plane/usage/account.ts'
 import { Spool } from '#data-plane/usage/spool.ts'
+import { entryOf } from '#data-plane/usage/text.ts'
 import { buildCommits } from '../arbitraries/commits.ts'
 import { jsonAnswer } from '../fakes/chat-answer.ts'
 import { candidate } from '../fakes/deployment.ts'
@@ -133,15 +135,21 @@ function* usageCases(): Generator<Case> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-spool-'))
   removeWhenWeDie(folder)
   const away = { publish: () => Promise.reject(new BusUnavailable('away')) }
-  const ports = { stream: away, mostBytes: 64 * 1024 * 1024, idOf: idOfRecord, onProblem: print }
+  const ports = {
+    stream: away,
+    mostBytes: 64 * 1024 * 1024,
+    idOf: idOfRecord,
+
+    onProblem: print,
+    clock: systemClock,
+  }
   const snapshot = { keyId: keyId('key_1') } as Principal
   const { deployment } = candidate('p0', {})
   const lane = deployment.lanes[0]!
   const spent = { tokens: { ...NO_TOKENS, input: 150, output: 80 }, isEstimated: false }
   const newId = requestIds()
-  const lineOf = recordEncoder('node_1')
-  const line = (record: RequestRecord | null): string =>
-    record === null ? '' : lineOf(record.known, record.rest)
+  const lineOf = entryOf(nodeId('node_1'))
+  const line = (entry: RequestEntry | null): string => (entry === null ? '' : lineOf(entry.members))
   const body = chatBody('gpt-4o', PHASES[0]!)
   const prepared = { dialect: 'openai-chat', body } as Prepared
   const begin = (): Account => {

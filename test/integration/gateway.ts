@@ -12,7 +12,7 @@ import { systemClock, type Clock } from '#contracts/process/clock.ts'
 import { listeningPort } from '#contracts/process/health.ts'
 import { silentLogger, type LogFields, type Logger } from '#contracts/process/logger.ts'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
-import { decodeRecord, recordEncoder, type UsageRecord } from '#contracts/usage/record.ts'
+import { decodeRecord, type UsageRecord } from '#contracts/usage/record.ts'
 import { MemoryLimitCounters } from '#data-plane/admission/counters-memory.ts'
 import type { LimitCounters } from '#data-plane/admission/counters.ts'
 import { Limiter } from '#data-plane/admission/limiter.ts'
@@ -32,7 +32,8 @@ import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { Recorder } from '#data-plane/sessions/recorder.ts'
 import type { SessionStore } from '#data-plane/sessions/store.ts'
 import { SnapshotHolder } from '#data-plane/sync/holder.ts'
-import type { RequestRecord } from '#data-plane/usage/account.ts'
+import type { RequestEntry } from '#data-plane/usage/account.ts'
+import { entryOf } from '#data-plane/usage/text.ts'
 import type { AttemptRecord } from '#data-plane/upstream/failover.ts'
 import { Health } from '#data-plane/upstream/health/health.ts'
 import { Pools } from '#data-plane/upstream/pools.ts'
@@ -235,11 +236,11 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-const lineOf = recordEncoder('node')
+const lineOf = entryOf(nodeId('node'))
 
 /** As the books read it. */
-function asBooked({ known, rest }: RequestRecord): UsageRecord {
-  const read = decodeRecord(lineOf(known, rest))
+function asBooked({ members }: RequestEntry): UsageRecord {
+  const read = decodeRecord(lineOf(members))
   if (!read.ok) throw new Error(read.error)
   return read.value
 }
