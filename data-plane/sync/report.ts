@@ -30,8 +30,12 @@ export type ReportPorts = Readonly<{
   problems: Problems
 }>
 
-/** At most 20 reports a second, however fast the watermarks move. */
-const LEAST_INTERVAL_MS = 50
+/** At most 25 reports a second, however fast the watermarks move. */
+const INTERVAL_MS = 40
+/** So much sooner than that, after a quiet time: one late report must not make all that follow wait. */
+const AHEAD_MS = 100
+/** What nobody waits for is told with the next report, and after this long at the latest, in milliseconds. */
+const SOON_MS = 500
 /** For one report over the control link, in milliseconds. */
 const SEND_MS = 2_000
 /** A report names the first refusals only. */
@@ -41,9 +45,12 @@ export class Reporter implements Disposable {
   readonly #ports: ReportPorts
   readonly #stop = new AbortController()
   #timer: NodeJS.Timeout | undefined
-  #sentAt = -Infinity
-  /** What the last report said of what is told at once. */
+  /** When the next report may be sent, and when it will be; monotonic milliseconds. */
+  #notBefore = -Infinity
+  #dueAt = Infinity
+  /** What the last report said of what is told at once, and of what is told soon. */
   #told = ''
+  #toldPersisted = 0
   #isSending = false
 
   constructor(ports: ReportPorts) {
@@ -54,11 +61,7 @@ export class Reporter implements Disposable {
 
   /** Reports now: the node has begun or ended to take traffic. */
   tell(): void {
-    if (this.#stop.signal.aborted) return
-    clearTimeout(this.#timer)
-    const wait = this.#sentAt + LEAST_INTERVAL_MS - this.#ports.clock.monotonic()
-    if (wait > 0) this.#timer = setTimeout(() => this.#send(), wait)
-    else this.#send()
+    this.#sendIn(0)
   }
 
   [Symbol.dispose](): void {
@@ -67,7 +70,25 @@ export class Reporter implements Disposable {
   }
 
   #moved(): void {
-    if (toldAtOnce(this.#report()) !== this.#told) this.tell()
+    const report = this.#report()
+    if (toldAtOnce(report) !== this.#told) this.#sendIn(0)
+    else if (report.persisted !== this.#toldPersisted) this.#sendIn(SOON_MS)
+  }
+
+  /** @param ms unless a report is due before. */
+  #sendIn(ms: number): void {
+    if (this.#stop.signal.aborted) return
+    const now = this.#ports.clock.monotonic()
+    const at = Math.max(now + ms, this.#notBefore)
+    if (at >= this.#dueAt) return
+    if (at > now) this.#schedule(at - now)
+    else this.#send()
+  }
+
+  #schedule(ms: number): void {
+    this.#dueAt = this.#ports.clock.monotonic() + ms
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#send(), ms)
   }
 
   #report(): NodeReport {
@@ -81,11 +102,11 @@ export class Reporter implements Disposable {
   #send(): void {
     const { bus, subjects, node, clock, random } = this.#ports
     const report = this.#report()
-    this.#sentAt = clock.monotonic()
+    this.#notBefore = Math.max(this.#notBefore, clock.monotonic() - AHEAD_MS) + INTERVAL_MS
     this.#told = toldAtOnce(report)
-    clearTimeout(this.#timer)
+    this.#toldPersisted = report.persisted
     // Jittered, so that a fleet started together does not report together.
-    this.#timer = setTimeout(() => this.#send(), REPORT_INTERVAL_MS * (0.8 + random() * 0.2))
+    this.#schedule(REPORT_INTERVAL_MS * (0.8 + random() * 0.2))
     const isPublished = bus.publish(subjects.report(node), encodeNodeReport(report))
     if (!isPublished || report.link !== 'bus') void this.#sendOverLink(report)
   }
@@ -108,5 +129,5 @@ export class Reporter implements Disposable {
   }
 }
 
-const toldAtOnce = ({ served, persisted, nacks, accepting }: NodeReport): string =>
-  JSON.stringify([served, persisted, nacks, accepting])
+const toldAtOnce = ({ served, nacks, accepting }: NodeReport): string =>
+  JSON.stringify([served, nacks, accepting])
