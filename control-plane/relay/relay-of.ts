@@ -27,6 +27,6 @@ export function relayOf({ stream, ledger, log, key, logger }: RelayParts): Relay
     key,
     logger,
   })
-  ledger.onCommits(() => relay.ring())
+  ledger.onCommits((wires) => relay.ring(wires))
   return relay
 }

@@ -154,6 +154,32 @@ describe.each([
     expect(await held()).toEqual(signed(OURS.slice(0, 23)))
   })
 
+  test('neither looks nor reads where what rings follows what it has written', async () => {
+    const log = new Log(3)
+    const one = relay(log)
+    await becomes(one, 'current')
+    const { reads } = log
+    for (let at = 0; at < 20; at++) {
+      log.length += 1
+      one.ring(OURS.slice(log.length - 1, log.length))
+      await eventually(async () => (await bus.commits.range(1))?.last === log.length)
+    }
+    expect(log.reads).toBe(reads)
+    expect([one.state.kind, one.published]).toEqual(['current', 23])
+    expect(await held()).toEqual(signed(OURS.slice(0, 23)))
+  })
+
+  test('looks again where the broker lost what it has written, though it is rung for what follows', async () => {
+    const log = new Log(20)
+    const one = relay(log)
+    await becomes(one, 'current')
+    await host.forget(1)
+    log.length = 21
+    one.ring(OURS.slice(20, 21))
+    await eventually(async () => (await held()).length === 21)
+    expect(await held()).toEqual(signed(OURS.slice(0, 21)))
+  })
+
   test('writes nothing where nothing is missing', async () => {
     await hold(signed(OURS.slice(0, 5)))
     const one = relay(new Log(5))

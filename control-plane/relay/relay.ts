@@ -1,9 +1,10 @@
 /**
  * Carries commits from the log to the bus, in order, exactly once in effect.
  *
- * It has no cursor: the stream's own last sequence is the position, because a commit's sequence is its
- * number and every write expects the number before. Any number of relays may run; what the broker forgot is
- * written again; what it holds and we do not is never written over.
+ * The stream's own last sequence is the position, because a commit's sequence is its number and every write
+ * expects the number before: where we think that it ends is only ever a guess, which the broker refuses when it
+ * is wrong. Any number of relays may run; what the broker forgot is written again; what it holds and we do not
+ * is never written over.
  */
 import type { WireCommit } from '#contracts/commit/commit.ts'
 import { openCommit, signCommit } from '#contracts/commit/signed.ts'
@@ -37,6 +38,8 @@ const HISTORY = 10_000
 const LOST_AT_MOST = 8
 /** How often we look, in milliseconds, when nobody rings: finds what the broker lost and what others wrote. */
 const POLL_MS = 250
+/** Commits written one after the other before we look again. */
+const UNSEEN_AT_MOST = 32
 const RETRY_MS = 500
 
 export class Relay implements AsyncDisposable {
@@ -47,6 +50,12 @@ export class Relay implements AsyncDisposable {
   #rung = false
   #stopped = false
   #published = 0
+  /** Commits that rang and wait for the next round. */
+  #news: WireCommit[] = []
+  /** The stream ends here, with a commit of ours; null: not known. */
+  #end: Pick<LogHead, 'epoch' | 'commit'> | null = null
+  /** Commits written since the stream was looked at. */
+  #unseen = 0
 
   constructor(ports: RelayPorts) {
     this.#ports = ports
@@ -62,8 +71,12 @@ export class Relay implements AsyncDisposable {
     return this.#published
   }
 
-  /** There is something new: go at once. */
-  ring(): void {
+  /**
+   * There is something new: go at once.
+   * @param news the newest commits of the log, in order; without them they are read.
+   */
+  ring(news: readonly WireCommit[] = []): void {
+    this.#news.push(...news)
     this.#rung = true
     if (this.#running === null) this.#schedule(0)
   }
@@ -100,7 +113,10 @@ export class Relay implements AsyncDisposable {
   }
 
   async #relay(): Promise<void> {
-    const { stream, head } = this.#ports
+    const news = this.#news
+    this.#news = []
+    if (await this.#goOn(news)) return
+    const { head } = this.#ports
     const epoch = head()?.epoch
     for (let round = 0; !this.#stopped; round++) {
       const now = head()
@@ -112,15 +128,45 @@ export class Relay implements AsyncDisposable {
         return this.#diverged(`it ends with commit ${range.last}, the log with ${commit}`)
       const foreign = await this.#foreign(now, range)
       if (foreign !== null) return this.#diverged(`its commit ${foreign} is not the log's`)
-      if (range.last === commit) return this.#setState({ kind: 'current' })
+      if (range.last === commit) {
+        this.#end = { epoch, commit }
+        this.#unseen = 0
+        return this.#setState({ kind: 'current' })
+      }
       const wires = await this.#ports.read(range.last, PIPELINE)
-      const results = await Promise.all(
-        wires.map((wire) => stream.append(epoch, wire.commit, signCommit(wire, this.#ports.key))),
-      )
-      this.#published += results.filter((result) => result === 'stored').length
+      const stored = await this.#write(epoch, wires)
       // Conflicts mean that another relay writes too, or that the broker lost its tail: look again.
-      if (results.includes('conflict') && round > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+      if (stored < wires.length && round > 0) await new Promise((resolve) => setTimeout(resolve, 20))
     }
+  }
+
+  /**
+   * Writes what follows the end that is known, without looking before and after: the broker refuses it where the
+   * stream ends elsewhere.
+   * @returns false when the stream has to be looked at.
+   */
+  async #goOn(news: readonly WireCommit[]): Promise<boolean> {
+    const end = this.#end
+    const last = news.at(-1)
+    this.#end = null
+    if (end === null || last === undefined || news[0]?.commit !== end.commit + 1) return false
+    if (this.#ports.head()?.epoch !== end.epoch || news.some(({ epoch }) => epoch !== end.epoch)) return false
+    if (news.length > PIPELINE || this.#unseen >= UNSEEN_AT_MOST) return false
+    if ((await this.#write(end.epoch, news)) < news.length) return false
+    this.#end = { epoch: end.epoch, commit: last.commit }
+    this.#unseen += news.length
+    return true
+  }
+
+  /** @returns how many were stored: not all of them where the stream does not end with the commit before. */
+  async #write(epoch: number, wires: readonly WireCommit[]): Promise<number> {
+    const { stream, key } = this.#ports
+    const results = await Promise.all(
+      wires.map((wire) => stream.append(epoch, wire.commit, signCommit(wire, key))),
+    )
+    const stored = results.filter((result) => result === 'stored').length
+    this.#published += stored
+    return stored
   }
 
   async #openStream(epoch: number, commit: number): Promise<StreamRange> {

@@ -40,8 +40,8 @@ const relayRemembers = [
   ),
   change(
     RELAY,
-    "this.#published += results.filter((result) => result === 'stored').length",
-    "this.#published += results.length; range.last += results.filter((result) => result === 'stored').length",
+    'const stored = await this.#write(epoch, wires)',
+    'const stored = await this.#write(epoch, wires)\n      range.last += stored',
   ),
 ]
 
