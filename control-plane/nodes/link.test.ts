@@ -52,6 +52,22 @@ describe('what nodes ask', () => {
     expect(await link.snapshot()).not.toBe(text)
   })
 
+  test('secrets that many nodes ask for at once are read once, and again when asked for later', async () => {
+    const { ledger, log, fleet, masterKey } = plane.ports
+    let reads = 0
+    const secrets = (ids: readonly string[]): ReturnType<typeof log.secrets> => {
+      reads += 1
+      return log.secrets(ids)
+    }
+    const parts = { log: { read: log.read.bind(log), secrets }, fleet, key: masterKey.commits }
+    const asked = new NodeLink({ ...parts, budgets: plane.desk, ledger, lists: () => [] })
+    const ask = (): Promise<ReadonlyMap<string, string>> => asked.secrets([secretId('sec_none')])
+    await Promise.all([ask(), ask(), ask()])
+    expect(reads).toBe(1)
+    await ask()
+    expect(reads).toBe(2)
+  })
+
   test('there is no snapshot before the log was read', async () => {
     const { log, fleet, masterKey } = plane.ports
     const ledger = new Ledger(log, plane.clock)

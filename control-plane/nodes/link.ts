@@ -40,6 +40,8 @@ export class NodeLink implements ControlLink {
   readonly #budgets: Pick<BudgetDesk, 'ask'>
   readonly #recent: WireCommit[] = []
   readonly #waiting = new Set<() => void>()
+  /** Vault texts on their way from the database, by the ids asked for: all nodes ask for the same at once. */
+  readonly #reading = new Map<string, Promise<ReadonlyMap<string, string>>>()
   /** The last snapshot made, and the commit it is of: many nodes starting together are served one. */
   #snapshot: Readonly<{ commit: number; text: string }> | null = null
 
@@ -82,8 +84,17 @@ export class NodeLink implements ControlLink {
   }
 
   async secrets(ids: readonly SecretId[]): Promise<ReadonlyMap<SecretId, string>> {
-    const sealed = await this.#log.secrets(ids)
+    const sealed = await this.#readSecrets(ids)
     return new Map([...sealed].map(([id, text]) => [secretId(id), text]))
+  }
+
+  #readSecrets(ids: readonly SecretId[]): Promise<ReadonlyMap<string, string>> {
+    const asked = ids.join()
+    const underWay = this.#reading.get(asked)
+    if (underWay !== undefined) return underWay
+    const reading = this.#log.secrets(ids).finally(() => this.#reading.delete(asked))
+    this.#reading.set(asked, reading)
+    return reading
   }
 
   async report(report: NodeReport): Promise<void> {
