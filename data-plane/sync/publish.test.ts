@@ -49,23 +49,6 @@ function publisherOf(disk: MemoryDisk, slots?: NodeSlots): CatalogPublisher {
   })
 }
 
-describe('a storm of commits', () => {
-  test('builds at most fifty times a second in a storm of a thousand commits', async () => {
-    const { log, say, start } = await startWorld()
-    await using node = await start()
-    await pass(100)
-    const before = node.swaps.length
-    for (let slice = 0; slice < 100; slice++) {
-      for (let index = 0; index < 10; index++) log.append([keyIssued(`key_${slice}_${index}`)])
-      await say()
-      await pass(10)
-    }
-    await pass(50)
-    hasConverged(node, log)
-    expect(node.swaps.length - before).toBeLessThanOrEqual(52)
-  })
-})
-
 describe('a commit that cannot be taken over as it is', () => {
   test('freezes the one entity whose event this build does not know', async () => {
     const { log, say, start } = await startWorld()

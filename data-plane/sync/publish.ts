@@ -47,7 +47,13 @@ export type PublisherPorts = Readonly<{
 export type LearnedLists = Pick<CatalogPublisher, 'discovered' | 'learnModels'>
 
 /** What a build put in force. `serial` counts builds, so that an unchanged commit with new secrets is a new one. */
-type Swap = Readonly<{ serial: number; commit: number; nacks: readonly Nack[] }>
+type Swap = Readonly<{
+  serial: number
+  commit: number
+  nacks: readonly Nack[]
+  /** Commits up to this one had all their secrets asked for when it was built; Infinity: all of them. */
+  askedThrough: number
+}>
 
 export class CatalogPublisher implements AsyncDisposable {
   readonly #ports: PublisherPorts
@@ -57,7 +63,7 @@ export class CatalogPublisher implements AsyncDisposable {
   /** Verified, not folded yet. */
   #queue: Commit[] = []
   #discovered: ReadonlyMap<ProviderId, ListedModels> = new Map()
-  #swapped: Swap = { serial: 0, commit: 0, nacks: [] }
+  #swapped: Swap = { serial: 0, commit: 0, nacks: [], askedThrough: 0 }
   #acknowledged: Swap = this.#swapped
   #failure: Nack | null = null
   /** Does what is to be built take a right away? */
@@ -192,7 +198,8 @@ export class CatalogPublisher implements AsyncDisposable {
 
   #swap({ catalog, digest }: CatalogSnapshot): void {
     const { holder, slots } = this.#ports
-    this.#secrets.want(catalog.providers.values())
+    this.#secrets.want(catalog.providers.values(), this.#swapped.commit)
+    const { askedThrough } = this.#secrets
     const secret = this.#secrets.reveal
     const discovered = this.#discovered
     const serial = this.#swapped.serial + 1
@@ -207,7 +214,7 @@ export class CatalogPublisher implements AsyncDisposable {
       })
       holder.swap(snapshot)
       this.#failure = null
-      this.#swapped = { serial, commit: snapshot.commit, nacks: snapshot.nacks }
+      this.#swapped = { serial, commit: snapshot.commit, nacks: snapshot.nacks, askedThrough }
       if (this.#isUrgent) this.#urgentSerial = serial
       this.#isUrgent = false
     } catch (error) {
@@ -222,21 +229,41 @@ export class CatalogPublisher implements AsyncDisposable {
     this.#failure = { commit, stream: SYSTEM_STREAM, reason: reason.slice(0, 500) }
   }
 
-  /** Hands the newest swap to the disk and acknowledges what may be. Called whenever something it waits for ends. */
+  /** Acknowledges what may be. Called whenever something it waits for ends. */
   #settle(): void {
-    const now = this.#ports.clock.monotonic()
+    const before = this.#acknowledged
+    this.#acknowledged = this.#isHeldBack() ? this.#asFarAsAsked() : this.#asFarAsWritten()
+    if (this.#acknowledged !== before) this.#ports.onMoved()
+  }
+
+  /** Does the newest swap wait for secrets that were not asked for yet? */
+  #isHeldBack(): boolean {
     if (this.#secrets.isWaiting) {
+      const now = this.#ports.clock.monotonic()
       this.#heldBackSince ??= now
-      if (now - this.#heldBackSince < HOLD_MS) return
+      if (now - this.#heldBackSince < HOLD_MS) return true
     }
     this.#heldBackSince = null
+    return false
+  }
+
+  /** A storm of new providers: those before the ones whose secrets are on their way do not wait for them. */
+  #asFarAsAsked(): Swap {
+    const { commit, askedThrough, nacks } = this.#swapped
+    const through = Math.min(commit, askedThrough)
+    const isWritten = this.#keeper.attempted.serial >= this.#urgentSerial
+    if (!isWritten || through <= this.#acknowledged.commit) return this.#acknowledged
+    return { ...this.#swapped, commit: through, nacks: nacks.filter((nack) => nack.commit <= through) }
+  }
+
+  /** Hands the newest swap to the disk first. */
+  #asFarAsWritten(): Swap {
     this.#offer()
     const before = this.#acknowledged
     const { attempted } = this.#keeper
-    if (attempted.serial >= this.#urgentSerial) this.#acknowledged = this.#swapped
+    if (attempted.serial >= this.#urgentSerial) return this.#swapped
     // A storm of revocations: what was written meanwhile is acknowledged meanwhile.
-    else if (attempted.serial > before.serial) this.#acknowledged = { ...before, ...attempted }
-    if (this.#acknowledged !== before) this.#ports.onMoved()
+    return attempted.serial > before.serial ? { ...before, ...attempted } : before
   }
 
   #offer(): void {

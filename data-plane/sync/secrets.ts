@@ -22,17 +22,20 @@ export type SecretsPorts = Readonly<{
   /** `MasterKey.vault`. */
   vaultKey: Uint8Array
   problems: Problems
-  /** Every wanted secret has been asked for at least once; `arrived`: and there are new ones. */
+  /** Some of the wanted secrets were asked for; `arrived`: and there are new ones. */
   onAsked: (arrived: boolean) => void
 }>
+
+/** In place of a commit number: it was asked for. */
+const ASKED = Infinity
 
 type Held = Readonly<{ secret: Secret; vaultText: string }>
 
 export class NodeSecrets implements Disposable {
   readonly #ports: SecretsPorts
   readonly #held = new Map<SecretId, Held>()
-  /** Wanted and not here; true once it was asked for. */
-  readonly #missing = new Map<SecretId, boolean>()
+  /** Wanted and not here, with the last commit that did without it; `ASKED` once it was asked for. */
+  readonly #missing = new Map<SecretId, number>()
   readonly #stop = new AbortController()
   #isFetching = false
   #retry: NodeJS.Timeout | undefined
@@ -46,7 +49,12 @@ export class NodeSecrets implements Disposable {
 
   /** Is something missing that was not asked for yet? */
   get isWaiting(): boolean {
-    return [...this.#missing.values()].includes(false)
+    return this.askedThrough < ASKED
+  }
+
+  /** Commits up to this one name nothing that was not asked for yet; Infinity: none does. */
+  get askedThrough(): number {
+    return [...this.#missing.values()].reduce((least, commit) => Math.min(least, commit), ASKED)
   }
 
   vaultTexts(): ReadonlyMap<SecretId, string> {
@@ -58,14 +66,20 @@ export class NodeSecrets implements Disposable {
     for (const [id, text] of vaultTexts) this.#open(id, text)
   }
 
-  /** Says which secrets the catalog refers to now: the others are forgotten, those not here are fetched. */
-  want(providers: Iterable<Provider>): void {
+  /**
+   * Says which secrets the catalog refers to now: the others are forgotten, those not here are fetched.
+   *
+   * @param before the last commit that this was said of; 0: none, or one of another history.
+   */
+  want(providers: Iterable<Provider>, before = 0): void {
     const wanted = new Set<SecretId>()
     for (const provider of providers) for (const { secretId } of provider.credentials) wanted.add(secretId)
     for (const id of this.#held.keys()) if (!wanted.has(id)) this.#held.delete(id)
     for (const id of this.#missing.keys()) if (!wanted.has(id)) this.#missing.delete(id)
     for (const id of wanted) {
-      if (!this.#held.has(id) && !this.#missing.has(id)) this.#missing.set(id, false)
+      if (this.#held.has(id)) continue
+      const since = this.#missing.get(id)
+      if (since !== ASKED) this.#missing.set(id, Math.min(since ?? before, before))
     }
     if (this.isWaiting) void this.#fetch()
   }
@@ -80,25 +94,24 @@ export class NodeSecrets implements Disposable {
     if (this.#isFetching) return
     this.#isFetching = true
     clearTimeout(this.#retry)
-    let arrived = false
     do {
-      arrived = (await this.#fetchBatch(this.#nextBatch())) || arrived
-    } while (this.isWaiting && !this.#stop.signal.aborted)
+      const arrived = await this.#fetchBatch(this.#nextBatch())
+      if (this.#stop.signal.aborted) return
+      this.#ports.onAsked(arrived)
+    } while (this.isWaiting)
     this.#isFetching = false
-    if (this.#stop.signal.aborted) return
     if (this.#missing.size > 0) this.#retry = setTimeout(() => void this.#fetch(), RETRY_MS)
-    this.#ports.onAsked(arrived)
   }
 
   #nextBatch(): readonly SecretId[] {
     const missing = [...this.#missing]
-    const fresh = missing.filter(([, wasAsked]) => !wasAsked)
+    const fresh = missing.filter(([, since]) => since !== ASKED)
     return (fresh.length > 0 ? fresh : missing).slice(0, SECRETS_PER_REQUEST).map(([id]) => id)
   }
 
   /** Also moves it to the end, so that those which never come do not keep the others from being asked for. */
   #markAsked(id: SecretId): void {
-    if (this.#missing.delete(id)) this.#missing.set(id, true)
+    if (this.#missing.delete(id)) this.#missing.set(id, ASKED)
   }
 
   async #fetchBatch(ids: readonly SecretId[]): Promise<boolean> {
@@ -109,7 +122,7 @@ export class NodeSecrets implements Disposable {
     } catch (error) {
       if (!this.#stop.signal.aborted) problems.note('secret_missing', { secrets: this.#missing.size, error })
       // Whoever does not answer for these does not answer for the others either.
-      for (const id of this.#missing.keys()) this.#missing.set(id, true)
+      for (const id of this.#missing.keys()) this.#missing.set(id, ASKED)
       return false
     }
     let arrived = false
