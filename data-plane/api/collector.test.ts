@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
 import { eventually } from '#test/eventually.ts'
-import { countBody } from './collector.ts'
+import { countBody, ROOMY_HEAP } from './collector.ts'
 
 const MIB = 1024 * 1024
 
@@ -30,4 +31,11 @@ test('nobody else is lent the collector', async () => {
   const { runInNewContext } = await import('node:vm')
   for (let count = 0; count < 12; count++) countBody(MIB)
   expect(runInNewContext('typeof gc')).toBe('undefined')
+})
+
+test('what V8 is told of the heap it understands; it says nothing of flags that it does not know', () => {
+  const run = (flags: readonly string[]): number | null =>
+    spawnSync(process.execPath, [...flags, '-e', '0']).status
+  expect(run(ROOMY_HEAP)).toBe(0)
+  expect(run(['--no-such-flag-of-the-heap'])).not.toBe(0)
 })
