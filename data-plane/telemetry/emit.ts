@@ -91,10 +91,7 @@ export class Emitter implements AsyncDisposable {
     }
     const since = this.#unsentSince
     const next = this.#nextGeneration()
-    for (const report of toReports(this.#header, this.#ports.counters.series(since))) {
-      if (!this.#send(report)) return
-      yield
-    }
+    if (!(yield* this.#sendEach(toReports(this.#header, this.#ports.counters.series(since))))) return
     this.#unsentSince = next
     this.#untoldSince = next
   }
@@ -103,11 +100,17 @@ export class Emitter implements AsyncDisposable {
     if (!this.#ports.bus.connected) return // the next whole report counts as dropped
     const since = this.#untoldSince
     const next = this.#nextGeneration()
-    for (const report of toShortReports(this.#header, this.#ports.counters.series(since))) {
-      if (!this.#send(report)) return
+    if (yield* this.#sendEach(toShortReports(this.#header, this.#ports.counters.series(since))))
+      this.#untoldSince = next
+  }
+
+  /** One a step. @returns false when one could not be sent: all are told again. */
+  *#sendEach(reports: Iterable<TelemetryReport>): Generator<void, boolean> {
+    for (const report of reports) {
+      if (!this.#send(report)) return false
       yield
     }
-    this.#untoldSince = next
+    return true
   }
 
   /** Before anything is read: what is counted while a round is sent is told by the next one, again if need be. */

@@ -43,7 +43,7 @@ export function entryOf(node: NodeId): (members: string) => string {
   return (members) => `${front}${members}}`
 }
 
-/** Spelled digit by digit above. Larger ones are rare. */
+/** Thousandths up to here are put together from two whole numbers; more, a million milliseconds, is rare. */
 const MOST_UNITS = 1e9
 
 /** @returns the number with three decimals, enough for people; 0 for what is less. */
