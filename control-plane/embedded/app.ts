@@ -56,6 +56,11 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   const link = new LateLink()
   // Written by the node, read by the control plane.
   const contents = stack.use(new MemoryContentStore(clock))
+  // Before the node, so that it ends after it: answers under way come from it.
+  const simulated =
+    config.declaration.providers.length > 0
+      ? null
+      : stack.use(await startSimulatedProvider(config.simulatedPort))
   const dataPlane = stack.use(
     await startDataPlane(config.dataPlane, {
       bus: stack.use(broker.connect()),
@@ -69,10 +74,6 @@ export async function startEmbedded(config: EmbeddedConfig, logger: Logger): Pro
   )
 
   const pool = await embeddedPool(join(config.dataPlane.dataDir, 'postgres'))
-  const simulated =
-    config.declaration.providers.length > 0
-      ? null
-      : stack.use(await startSimulatedProvider(config.simulatedPort))
   const declare = (catalog: Catalog): Declaration =>
     simulated === null || hasOwnProvider(catalog)
       ? config.declaration

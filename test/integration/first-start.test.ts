@@ -146,6 +146,24 @@ describe('embedded mode', { timeout: SLOW }, () => {
     await again.process.stop('SIGTERM', SLOW)
   })
 
+  test('finishes a stream under way when it is told to stop', async () => {
+    const gateway = await start(folder)
+    await using _ = gateway.process
+    const openai = new OpenAI({ apiKey: key, baseURL: gateway.baseUrl, maxRetries: 0 })
+    // The longest that is said again: for some 1.6 seconds, longer than anything else takes to end.
+    const content = Array.from({ length: 100 }, () => 'a').join(' ')
+    const messages = [{ role: 'user' as const, content }]
+    const stream = await openai.chat.completions.create({ model: 'simulated-chat', messages, stream: true })
+    let streamed = ''
+    let stopped: Promise<unknown> | null = null
+    for await (const part of stream) {
+      streamed += part.choices[0]?.delta.content ?? ''
+      stopped ??= gateway.process.stop('SIGTERM', SLOW)
+    }
+    expect(streamed).toBe(`This is a simulated answer: no model was asked. You said: ${content}`)
+    expect(await stopped).toEqual({ code: 0, signal: null })
+  })
+
   test('asks a provider of the environment under its key, and nothing is simulated any more', async () => {
     await using provider = await FakeProvider.start()
     const environment = { OPENAI_API_KEY: 'sk-upstream-secret', OPENAI_BASE_URL: provider.baseUrl }
