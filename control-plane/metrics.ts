@@ -44,6 +44,22 @@ export function addControlPlaneMetrics(
     [],
     () => (relay.state.kind === 'diverged' ? 1 : 0),
   )
+  addFleetMetrics(metrics, fleet)
+  addDiscoveryMetrics(metrics, discovery)
+  metrics.counter(
+    'apiproxy_call_records_dropped_total',
+    'Records of admin calls that could not be kept.',
+    [],
+    () => calls.dropped,
+  )
+}
+
+/** From 1 ms to 10 s, ten in each decade: the next one is a quarter larger. In seconds. */
+const PROPAGATION_BOUNDS_S = Array.from({ length: 41 }, (_, step) =>
+  Number((10 ** (step / 10 - 3)).toPrecision(2)),
+)
+
+function addFleetMetrics(metrics: Metrics, fleet: Fleet): void {
   metrics.gauge('apiproxy_fleet_nodes', 'Nodes by state.', ['state'], () => {
     const counts = Map.groupBy(fleet.list(), ({ state }) => state)
     return [...counts].map(([state, nodes]) => ({ labels: { state }, value: nodes.length }))
@@ -57,6 +73,12 @@ export function addControlPlaneMetrics(
     ['quantile'],
     () => quantiles((share) => fleet.propagation.quantile(share)),
   )
+  const observe = metrics.histogram(
+    'apiproxy_propagation_seconds',
+    'From a commit to its being served, over commits and nodes: of any stretch of time, by difference.',
+    PROPAGATION_BOUNDS_S,
+  )
+  fleet.propagation.onMeasured((ms) => observe(ms / 1_000))
   metrics.gauge(
     'apiproxy_key_refusal_ms',
     'From suspending or revoking a client key to a node that refuses it, over commits and nodes, since the start.',
@@ -68,13 +90,6 @@ export function addControlPlaneMetrics(
     'Pairs of commit and node measured.',
     [],
     () => fleet.propagation.count,
-  )
-  addDiscoveryMetrics(metrics, discovery)
-  metrics.counter(
-    'apiproxy_call_records_dropped_total',
-    'Records of admin calls that could not be kept.',
-    [],
-    () => calls.dropped,
   )
 }
 

@@ -24,13 +24,6 @@ export function orExit<Value>(name: string, config: Result<Value, readonly strin
  */
 const SAME_SIGNAL_MS = 1_000
 
-/**
- * When what was compiled is written to Node's compile cache, after the start, in milliseconds. Node itself
- * does so at a clean end, which a process that is killed never has: it would then take half a second longer
- * to come back. Does nothing where the cache is off.
- */
-const KEEP_COMPILED_MS = 1_000
-
 /** Starts, then runs until a signal. The process's exit code is 0 after a clean stop. */
 export async function runUntilSignal(logger: Logger, start: () => Promise<AsyncDisposable>): Promise<void> {
   let firstAt: number | null = null
@@ -47,11 +40,14 @@ export async function runUntilSignal(logger: Logger, start: () => Promise<AsyncD
       })
     }
   })
+  // All code is loaded and no port is open. Node itself writes what it compiled at a clean end, which a process
+  // that is killed never has: it would take half a second longer to come back. Writing blocks, for more than a
+  // second the first time, so it comes before anybody is answered. Does nothing where the cache is off.
+  flushCompileCache()
   let running: AsyncDisposable
   try {
     running = await start()
     started = true
-    setTimeout(flushCompileCache, KEEP_COMPILED_MS).unref()
   } catch (error) {
     logger.error({ error }, 'cannot start')
     process.exit(1)

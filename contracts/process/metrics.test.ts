@@ -32,6 +32,22 @@ describe('metrics', () => {
     expect(await metrics.text()).not.toContain('provider="a"')
   })
 
+  test('count values by how large they are at most', async () => {
+    const metrics = new Metrics()
+    const observe = metrics.histogram('apiproxy_way_seconds', 'Way.', [0.01, 0.1])
+    for (const value of [0.01, 0.05, 0.05, 3]) observe(value)
+    expect(await metrics.text()).toContain(
+      [
+        '# TYPE apiproxy_way_seconds histogram',
+        'apiproxy_way_seconds_bucket{le="0.01"} 1',
+        'apiproxy_way_seconds_bucket{le="0.1"} 3',
+        'apiproxy_way_seconds_bucket{le="+Inf"} 4',
+        'apiproxy_way_seconds_sum 3.11',
+        'apiproxy_way_seconds_count 4',
+      ].join('\n'),
+    )
+  })
+
   test('of two processes in one do not get in each other’s way', async () => {
     const [one, other] = [new Metrics(), new Metrics()]
     one.counter('apiproxy_same_total', 'Same.', [], () => 1)

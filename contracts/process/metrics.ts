@@ -4,7 +4,7 @@
  * The only file that knows the client library. Hot paths count in their own arrays and are read when
  * somebody asks (`gauge` and `counter` take a function), so a scrape costs and a request does not.
  */
-import { Counter, Gauge, Registry, collectDefaultMetrics } from '@prometheus-io/client'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client'
 
 export type Labels = Readonly<Record<string, string>>
 export type Sample = Readonly<{ labels: Labels; value: number }>
@@ -55,6 +55,18 @@ export class Metrics {
       },
     })
     this.#registry.registerMetric(metric)
+  }
+
+  /**
+   * How values are spread, counted as they come: for what happens some hundred times a second at most.
+   *
+   * @param bounds upper bounds of the buckets, ascending, in the unit of the values.
+   * @returns takes a value.
+   */
+  histogram(name: string, help: string, bounds: readonly number[]): (value: number) => void {
+    const metric = new Histogram({ name, help, buckets: [...bounds], registers: [] })
+    this.#registry.registerMetric(metric)
+    return (value) => metric.observe(value)
   }
 
   get contentType(): string {

@@ -139,12 +139,15 @@ describe('waiting for a commit', () => {
 describe('how long commits travel', () => {
   test('is measured from the log to each node, for every commit between two reports', () => {
     fleet.onReport(at(8))
+    const told: number[] = []
+    fleet.propagation.onMeasured((ms) => told.push(Math.round(ms)))
     fleet.propagation.committed(9)
     clock.advance(10)
     fleet.propagation.committed(10)
     clock.advance(20)
     fleet.onReport(at(10))
     expect(fleet.propagation.count).toBe(2)
+    expect(told).toEqual([30, 20])
     expect(fleet.propagation.quantile(1)).toBeCloseTo(30, 0)
     expect(fleet.propagation.quantile(0.5)).toBeCloseTo(20, 0)
   })

@@ -20,9 +20,15 @@ export class Propagation {
   /** Of them, those that took a client key out of use: how long it may still be used. */
   readonly #refusing = new Set<number>()
   readonly #refusals: Counts = newCounts()
+  #onMeasured: (ms: number) => void = () => undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** @param listener told of each pair of commit and node, in milliseconds. */
+  onMeasured(listener: (ms: number) => void): void {
+    this.#onMeasured = listener
   }
 
   heard(wires: readonly Wire[]): void {
@@ -48,6 +54,7 @@ export class Propagation {
       const at = this.#committedAt.get(commit)
       if (at === undefined) continue
       record(this.#counts, now - at)
+      this.#onMeasured(now - at)
       if (this.#refusing.has(commit)) record(this.#refusals, now - at)
     }
   }
