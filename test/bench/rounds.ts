@@ -54,8 +54,11 @@ export type RoundOptions = Readonly<{
 const PATH = '/v1/chat/completions'
 /** Warm-ups are repeated up to so many times, until there were so many answers (or chunks). */
 const MOST_WARM_UPS = 8
-/** After 3 000 a node took nearly twice what it took after 12 000, the bare proxy half as much again. */
-const WARM_ANSWERS = 20_000
+/**
+ * After 3 000 a node took nearly twice what it took after 12 000, the bare proxy half as much again. After 20 000 a
+ * node still took a third more in its first window than in those that followed, in four nodes of five.
+ */
+const WARM_ANSWERS = 60_000
 /** A noisy window is taken again at most this often; the quietest counts. */
 const REPEATS = 2
 /** Before a window: the machine is looked at this often, for so long each time, until it is quiet. */
