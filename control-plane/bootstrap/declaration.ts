@@ -16,7 +16,8 @@ export type Declaration = Readonly<{
   providers: readonly (Omit<Part<'providers'>, 'credentials'> &
     Readonly<{ credentials?: readonly DeclaredCredential[] | undefined }>)[]
   models: DeclaredState['models']
-  keys: readonly (Pick<Part<'keys'>, 'name' | 'terms' | 'expiresAt'> & Readonly<{ token: Secret }>)[]
+  keys: readonly (Pick<Part<'keys'>, 'name' | 'terms' | 'state' | 'expiresAt'> &
+    Readonly<{ token: Secret }>)[]
   budgets: readonly (Omit<Part<'budgets'>, 'subject'> &
     /** `token`: a key that is declared beside it. */
     Readonly<{ subject: BudgetSubject | Readonly<{ token: Secret }> }>)[]

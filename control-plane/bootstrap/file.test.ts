@@ -115,6 +115,7 @@ keys: [{ name: ci, key: 0123456789abcdef }]
     expect(providers).toEqual([{ id: 'a', definition: { baseUrl: 'https://a.example', allowPrivate: true } }])
     expect(Object.keys(models[0] ?? {}).toSorted()).toEqual(['name', 'targets'])
     expect(keys[0]?.terms).toEqual({})
+    expect(Object.keys(keys[0] ?? {}).toSorted()).toEqual(['name', 'terms', 'token'])
     const said = read(`
 providers: { a: { baseUrl: "https://a.example", apiKeys: [], routing: { maxQps: null } } }
 models: { fast: { targets: [{ provider: a, model: m }], aliases: null, strategy: null, region: null, limits: null } }
@@ -124,6 +125,22 @@ keys: [{ name: ci, key: 0123456789abcdef, scopes: null, limits: { concurrency: n
     expect(said.models[0]).toMatchObject({ aliases: null, strategy: null, region: null, limits: null })
     const terms = { scopes: null, limits: { concurrency: null }, tags: null, keepContext: null }
     expect(said.keys[0]?.terms).toEqual(terms)
+  })
+
+  test('says of a provider whether it is disabled, and of a key whether it is suspended, but revokes none', () => {
+    const { providers, keys } = read(`
+providers:
+  a: { baseUrl: "https://a.example", state: disabled }
+  b: { baseUrl: "https://b.example", state: null }
+keys: [{ name: ci, key: 0123456789abcdef, state: suspended }]
+`)
+    expect(providers.map(({ state }) => state)).toEqual(['disabled', null])
+    expect(keys.map(({ state, terms }) => [state, terms])).toEqual([['suspended', {}]])
+    const problem = (text: string): string => problems(text).join('\n')
+    expect(problem('keys: [{ name: a, key: 0123456789abcdef, state: revoked }]')).toMatch(/keys.0.state/)
+    expect(problem('providers: { a: { baseUrl: "https://a.example", state: off } }')).toMatch(
+      /providers.a.state/,
+    )
   })
 
   test('may be JSON', () => {

@@ -27,6 +27,7 @@ const SecretText = z.string().min(1)
 // No schema here has a default: what is not said must be known from what is.
 const FileProvider = ProviderPatch.extend({
   baseUrl: BaseUrl,
+  state: z.enum(['enabled', 'disabled', 'draining']).nullable().optional(),
   apiKey: SecretText.nullable().optional(),
   apiKeys: z
     .array(
@@ -77,6 +78,7 @@ const FileExpiry = z
 const FileKey = z.strictObject({
   name: z.string().min(1).max(200),
   key: z.string().min(16),
+  state: z.enum(['active', 'suspended']).nullable().optional(),
   scopes: ScopesPatch.nullable().optional(),
   limits: LimitsPatch.nullable().optional(),
   owner: KeyOwner.nullable().optional(),
@@ -157,10 +159,11 @@ function readValue(
 
 function toDeclaration(file: ConfigFile, isOperators: boolean): Declaration {
   return {
-    providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, ...definition }]) => ({
+    providers: Object.entries(file.providers).map(([id, { apiKey, apiKeys, state, ...definition }]) => ({
       id: providerId(id),
       definition: isOperators ? { ...definition, allowPrivate: true } : definition,
       ...saidCredentials(apiKey, apiKeys),
+      ...(state === undefined ? {} : { state }),
     })),
     models: Object.entries(file.models).map(([name, { targets, aliases, ...said }]) => ({
       ...said,
@@ -197,8 +200,14 @@ const asCredential = (one: FileCredential): DeclaredCredential =>
     : { secret: new Secret(one.key), label: one.label ?? null, weight: one.weight }
 
 function asKey(file: z.infer<typeof FileKey>): Declaration['keys'][number] {
-  const { budgets: _, name, key, expiresAt, ...said } = file
-  return { name, token: new Secret(key), terms: said, ...(expiresAt === undefined ? {} : { expiresAt }) }
+  const { budgets: _, name, key, expiresAt, state, ...said } = file
+  return {
+    name,
+    token: new Secret(key),
+    terms: said,
+    ...(state === undefined ? {} : { state }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  }
 }
 
 type DeclaredBudget = Declaration['budgets'][number]

@@ -34,9 +34,8 @@ export function prepareDeclaration(
       weight,
     }
   }
-  const providers = declaration.providers.map(({ id, definition, credentials }) => ({
-    id,
-    definition,
+  const providers = declaration.providers.map(({ credentials, ...rest }) => ({
+    ...rest,
     credentials: credentials?.map(prepare),
   }))
   const digestOf = (token: Secret): string => clientKeyDigest(masterKey.pepper, token.reveal())

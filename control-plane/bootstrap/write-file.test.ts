@@ -38,15 +38,17 @@ function meaning(catalog: Catalog) {
   const whose = (subject: BudgetSubject): string | undefined =>
     'tag' in subject ? `tag ${subject.tag}` : live.find(({ id }) => id === keyId(subject.key))?.digest
   return {
-    providers: [...catalog.providers.values()].map(({ id, origin, definition }) => {
+    providers: [...catalog.providers.values()].map(({ id, origin, state, definition }) => {
       const { dialects = [], capabilities = [], prices = [] } = definition
-      return canonical([id, origin, { ...definition, dialects, capabilities, prices }])
+      return canonical([id, origin, state, { ...definition, dialects, capabilities, prices }])
     }),
     models: [...catalog.models.values()].map((one) => {
       const { name, origin, targets, aliases, strategy = 'balanced', region = null, limits = {} } = one
       return canonical([name, origin, targets, aliases.toSorted(), strategy, region, limits])
     }),
-    keys: live.map((key) => canonical([key.digest, key.expiresAt, termsOf(key), key.origin])).toSorted(),
+    keys: live
+      .map((key) => canonical([key.digest, key.state, key.expiresAt, termsOf(key), key.origin]))
+      .toSorted(),
     // Nobody can spend of a key that is gone, and no file can name it.
     budgets: [...catalog.budgets.values()]
       .flatMap(({ id, origin, subject, period, terms: own }) =>
@@ -163,7 +165,13 @@ test('a file from which something was left out leaves just that as it is, and se
     }),
     { numRuns: 150 },
   )
-  for (const member of ['keys.0.scopes', 'keys.0.limits.concurrency', 'providers.a.routing.maxQps'])
+  for (const member of [
+    'keys.0.state',
+    'providers.a.state',
+    'keys.0.scopes',
+    'keys.0.limits.concurrency',
+    'providers.a.routing.maxQps',
+  ])
     expect(
       membersOf(parse(writeConfigFile(catalogOf(fc.sample(anyVariant, 1)[0]!)).yaml)).map(String),
     ).toContain(member.replaceAll('.', ','))

@@ -54,7 +54,7 @@ export function writeConfigFile({ providers, models, keys, budgets }: Catalog): 
 
 type NewVariable = (words: string, stands: string) => Variable
 
-function writeProvider({ id, definition, credentials }: Provider, variable: NewVariable): object {
+function writeProvider({ id, state, definition, credentials }: Provider, variable: NewVariable): object {
   const { routing, timeouts, probe, models, ...members } = definition
   const { dialects = [], capabilities = [], prices = [] } = members
   const apiKeys = credentials.map(({ fingerprint, label, weight }) => ({
@@ -68,6 +68,7 @@ function writeProvider({ id, definition, credentials }: Provider, variable: NewV
     timeouts: written(ProviderTimeouts, timeouts),
     probe: written(ProviderProbe, probe),
     models: written(ProviderModels, models),
+    state,
     apiKeys,
   }
 }
@@ -90,11 +91,12 @@ function writeModel({ targets, aliases, strategy, region, limits }: LogicalModel
 }
 
 function writeKey(key: ClientKey, budgets: Readonly<Record<string, object>>, variable: NewVariable): object {
-  const { id, name, prefix, expiresAt } = key
+  const { id, name, prefix, state, expiresAt } = key
   const { scopes, limits, ...terms } = termsOf(key)
   return {
     name,
     key: variable(`key ${name}`, `client key ${id}, ${prefix}…`),
+    state,
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
     scopes: written(KeyScopes, scopes),
     limits: written(Limits, limits),

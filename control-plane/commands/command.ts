@@ -4,10 +4,10 @@
  * Pure. Ids, secrets and times are made outside and come with the command, so that deciding is a function.
  */
 import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
-import type { ContentLog, KeyTerms } from '#contracts/catalog/client-key.ts'
+import type { ClientKeyState, ContentLog, KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import type { RouteTarget, RoutingStrategy } from '#contracts/catalog/model.ts'
-import type { ProviderDefinition } from '#contracts/catalog/provider.ts'
+import type { ProviderDefinition, ProviderState } from '#contracts/catalog/provider.ts'
 import {
   budgetStream,
   clientKeyStream,
@@ -119,11 +119,16 @@ type SaidTerms = Readonly<{
  * What the environment and the file say should be; see `bootstrap/`. What of an entity they do not say is what
  * there is or what is usual, as the command has it: see `declared/unsaid.ts`.
  */
+/** Revoking is final, and nothing that is done by leaving or writing a word. */
+export type SaidKeyState = Exclude<ClientKeyState, 'revoked'>
+
 export type DeclaredState = Readonly<{
   providers: readonly Readonly<{
     id: ProviderId
     definition: ProviderPatch & Readonly<{ baseUrl: string }>
     credentials?: readonly NewCredential[] | undefined
+    /** Absent: what somebody disabled or drained stays so. */
+    state?: Said<ProviderState>
   }>[]
   models: readonly Readonly<{
     name: ModelName
@@ -141,6 +146,8 @@ export type DeclaredState = Readonly<{
     /** Keys that its text was ever of, as the log has it; absent: none. */
     was?: readonly KeyId[] | undefined
     terms: SaidTerms
+    /** Absent: one that somebody suspended stays so. */
+    state?: Said<SaidKeyState>
     /** Epoch milliseconds, null: never; absent: it is not said, and stays. */
     expiresAt?: Said<number>
   }>[]

@@ -7,7 +7,7 @@ import { canonical } from '#contracts/canonical.ts'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { endpointsOf, takesDialect } from '#contracts/catalog/endpoints.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
-import type { Origin, Provider, ProviderDefinition } from '#contracts/catalog/provider.ts'
+import type { Origin, Provider, ProviderDefinition, ProviderState } from '#contracts/catalog/provider.ts'
 import { providerStream, type ProviderId } from '#contracts/ids.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { isPrivateHost } from '#contracts/security/egress.ts'
@@ -41,15 +41,11 @@ function change(
     case 'UpdateProvider':
       return checkDefinition(command.definition) ?? ok(definitionChanges(provider, command.definition))
     case 'EnableProvider':
-      return ok(
-        state === 'enabled'
-          ? []
-          : [event(state === 'draining' ? 'ProviderDrainCancelled' : 'ProviderEnabled')],
-      )
+      return ok(stateChanged(id, state, 'enabled'))
     case 'DisableProvider':
-      return ok(state === 'disabled' ? [] : [event('ProviderDisabled')])
+      return ok(stateChanged(id, state, 'disabled'))
     case 'DrainProvider':
-      return ok(state === 'draining' ? [] : [event('ProviderDrainStarted')])
+      return ok(stateChanged(id, state, 'draining'))
     case 'RemoveProvider': {
       const by = usersOf(catalog, id)
       return by.length > 0
@@ -156,6 +152,26 @@ type PlainType =
 export const plainEvents =
   (id: ProviderId) =>
   (type: PlainType): CatalogEvent => ({ type, stream: providerStream(id), body: {} })
+
+/** @returns what makes a provider of one state one of another. */
+export function stateChanged(
+  id: ProviderId,
+  now: ProviderState,
+  wanted: ProviderState,
+): readonly CatalogEvent[] {
+  if (now === wanted) return []
+  const event = plainEvents(id)
+  switch (wanted) {
+    case 'enabled':
+      return [event(now === 'draining' ? 'ProviderDrainCancelled' : 'ProviderEnabled')]
+    case 'disabled':
+      return [event('ProviderDisabled')]
+    case 'draining':
+      return [event('ProviderDrainStarted')]
+    default:
+      return wanted satisfies never
+  }
+}
 
 /** One event for each part of the definition that differs. */
 export function definitionChanges(

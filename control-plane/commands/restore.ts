@@ -10,7 +10,7 @@ import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { termsOf, type ClientKey } from '#contracts/catalog/client-key.ts'
 import type { CatalogEvent } from '#contracts/catalog/event.ts'
 import type { LogicalModel } from '#contracts/catalog/model.ts'
-import type { Credential, Provider, ProviderState } from '#contracts/catalog/provider.ts'
+import type { Credential, Provider } from '#contracts/catalog/provider.ts'
 import { sha256Hex } from '#contracts/commit/hash.ts'
 import {
   budgetId,
@@ -27,7 +27,7 @@ import {
 import { budgetCreated, budgetTermsChanged } from './money/decide-budget.ts'
 import { termsChanged } from './decide-key.ts'
 import { created, limitsChanged, regionChanged, strategyChanged, targetsChanged } from './decide-model.ts'
-import { definitionChanges, plainEvents } from './decide-provider.ts'
+import { definitionChanges, plainEvents, stateChanged } from './decide-provider.ts'
 
 /** An entity as it is or should be again; null: not there. */
 export type Content =
@@ -90,13 +90,13 @@ function restoreProvider(now: Provider | null, wanted: Provider | null): readonl
     return [
       { type: 'ProviderRegistered', stream, body: { origin, definition } },
       ...credentialsRestored(stream, [], wanted.credentials),
-      ...stateRestored(wanted, 'enabled'),
+      ...stateChanged(wanted.id, 'enabled', wanted.state),
     ]
   }
   return [
     ...definitionChanges(now, definition),
     ...credentialsRestored(stream, now.credentials, wanted.credentials),
-    ...stateRestored(wanted, now.state),
+    ...stateChanged(wanted.id, now.state, wanted.state),
   ]
 }
 
@@ -128,21 +128,6 @@ function credentialsRestored(
       }
     }),
   ]
-}
-
-function stateRestored({ id, state: wanted }: Provider, now: ProviderState): readonly CatalogEvent[] {
-  if (now === wanted) return []
-  const event = plainEvents(id)
-  switch (wanted) {
-    case 'enabled':
-      return [event(now === 'draining' ? 'ProviderDrainCancelled' : 'ProviderEnabled')]
-    case 'disabled':
-      return [event('ProviderDisabled')]
-    case 'draining':
-      return [event('ProviderDrainStarted')]
-    default:
-      return wanted satisfies never
-  }
 }
 
 function restoreModel(now: LogicalModel | null, wanted: LogicalModel | null): readonly CatalogEvent[] {

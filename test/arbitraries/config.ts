@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
 import type { ContentLog, KeyTerms } from '#contracts/catalog/client-key.ts'
 import type { BudgetPeriod, BudgetSubject, BudgetTerms } from '#contracts/catalog/money/budget.ts'
-import { ProviderDefinition } from '#contracts/catalog/provider.ts'
+import { ProviderDefinition, type ProviderState } from '#contracts/catalog/provider.ts'
 import { budgetId, keyId, modelName, providerId } from '#contracts/ids.ts'
 import { clientKeyDigest, deriveKeys } from '#contracts/security/master-key.ts'
 import type { Command, WantedModel } from '#control-plane/commands/command.ts'
@@ -61,6 +61,7 @@ const terms: fc.Arbitrary<KeyTerms> = fc.record({
   contentLog: fc.constantFrom<ContentLog | null>(null, { ttlSeconds: 60 }),
 })
 const expiresAt = fc.option(fc.integer({ min: 1, max: 4_102_444_800_000 }))
+const state = fc.constantFrom<ProviderState>('enabled', 'disabled', 'draining')
 const fate = fc.constantFrom('active', 'active', 'suspended', 'revoked')
 
 const budgetTerms: fc.Arbitrary<BudgetTerms> = fc.record({
@@ -80,6 +81,7 @@ type WantedBudget = Readonly<{ subject: BudgetSubject; period: BudgetPeriod; ter
 
 export type AnyConfig = Readonly<{
   definition: ProviderDefinition
+  state: ProviderState
   model: Omit<WantedModel, 'name'>
   keys: readonly Readonly<{
     id: string
@@ -96,6 +98,7 @@ const name = fc.constantFrom('ci', 'ci', 'search')
 
 export const anyConfig: fc.Arbitrary<AnyConfig> = fc.record({
   definition,
+  state,
   model,
   keys: fc
     .subarray(KEYS)
@@ -111,6 +114,7 @@ export const anyConfig: fc.Arbitrary<AnyConfig> = fc.record({
 /** Of the same entities, which differ in all that can be changed of them. */
 export const anyVariant: fc.Arbitrary<AnyConfig> = fc.record({
   definition,
+  state,
   model,
   keys: fc.tuple(
     fc.record({
@@ -118,7 +122,7 @@ export const anyVariant: fc.Arbitrary<AnyConfig> = fc.record({
       name: fc.constant('ci'),
       terms,
       expiresAt,
-      fate: fc.constant('active'),
+      fate: fc.constantFrom('active', 'suspended'),
     }),
   ),
   budgets: fc.record({
@@ -136,7 +140,8 @@ export const anyVariant: fc.Arbitrary<AnyConfig> = fc.record({
 })
 
 /** Made through the API, one command after the other. */
-export function catalogOf({ definition: of, model: fast, keys: issued, budgets: given }: AnyConfig): Catalog {
+export function catalogOf(config: AnyConfig): Catalog {
+  const { definition: of, model: fast, keys: issued, budgets: given } = config
   const commands: Command[] = [
     { type: 'CreateGenesis', logId: 'log', keyCheck: MASTER_KEY.check },
     { type: 'RegisterProvider', id: providerId('a'), definition: of, credentials: [] },
@@ -153,10 +158,19 @@ export function catalogOf({ definition: of, model: fast, keys: issued, budgets: 
     ),
   ]
   const catalog = commands.reduce((at, command) => next(at, accepted(decide(at, command))), EMPTY_CATALOG)
+  return withStates(catalog, config)
+}
+
+/** Provider and keys as somebody left them. */
+function withStates(catalog: Catalog, { state: of, keys: issued }: AnyConfig): Catalog {
+  const a = providerId('a')
+  const expectedVersion = catalog.providers.get(a)?.version ?? 0
+  const type = of === 'draining' ? 'DrainProvider' : of === 'disabled' ? 'DisableProvider' : 'EnableProvider'
+  const left = next(catalog, accepted(decide(catalog, { type, id: a, expectedVersion })))
   return issued.reduce((at, { id, fate: end }) => {
     if (end === 'active') return at
-    const type = end === 'revoked' ? 'RevokeKey' : 'SuspendKey'
-    const expectedVersion = at.keys.get(keyId(id))?.version ?? 0
-    return next(at, accepted(decide(at, { type, id: keyId(id), expectedVersion })))
-  }, catalog)
+    const ending = end === 'revoked' ? 'RevokeKey' : 'SuspendKey'
+    const version = at.keys.get(keyId(id))?.version ?? 0
+    return next(at, accepted(decide(at, { type: ending, id: keyId(id), expectedVersion: version })))
+  }, left)
 }

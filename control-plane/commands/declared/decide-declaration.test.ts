@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
+import type { ProviderState } from '#contracts/catalog/provider.ts'
 import { budgetId, clientKeyStream, keyId, modelName, type ProviderId } from '#contracts/ids.ts'
 import {
   accepted,
@@ -113,9 +114,23 @@ describe('a declaration', () => {
     ])
   })
 
-  test('does not enable what an operator disabled: that is not declared', () => {
+  test('does not enable what an operator disabled where it says nothing of that', () => {
     const disabled = after(declare(whole), { type: 'DisableProvider', id: AZURE, expectedVersion: 1 })
     expect(events(disabled, whole)).toEqual([])
+  })
+
+  test('makes a provider enabled, disabled or draining where it says so; null is enabled', () => {
+    const be = (state: ProviderState | null) => ({ providers: [{ ...provider(AZURE), state }] })
+    const disabled = next(after(), accepted(decide(after(), declare(be('disabled')))))
+    expect(disabled.providers.get(AZURE)?.state).toBe('disabled')
+    expect(events(disabled, be('disabled'))).toEqual([])
+    expect(events(disabled, be('draining'))).toEqual(['ProviderDrainStarted provider-azure'])
+    for (const enabled of ['enabled', null] as const) {
+      expect(events(after(), be(enabled))).toEqual(['ProviderRegistered provider-azure'])
+      expect(events(disabled, be(enabled))).toEqual(['ProviderEnabled provider-azure'])
+    }
+    const draining = next(disabled, accepted(decide(disabled, declare(be('draining')))))
+    expect(events(draining, be(null))).toEqual(['ProviderDrainCancelled provider-azure'])
   })
 })
 
@@ -295,6 +310,27 @@ describe('a declared key', () => {
   test('keeps its suspension', () => {
     const suspended = after(declare(whole), { ...SUSPEND, expectedVersion: 1 })
     expect(events(suspended, whole)).toEqual([])
+  })
+
+  test('is suspended or works where that is said; null is that it works', () => {
+    const be = (state: 'active' | 'suspended' | null) => ({ ...whole, keys: [{ ...key(), state }] })
+    expect(events(after(), { keys: be('suspended').keys })).toEqual([
+      'ClientKeyIssued clientkey-key_1',
+      'ClientKeySuspended clientkey-key_1',
+    ])
+    const suspended = next(declared, accepted(decide(declared, declare(be('suspended')))))
+    expect(suspended.keys.get(KEY)?.state).toBe('suspended')
+    expect(events(suspended, be('suspended'))).toEqual([])
+    expect(events(suspended, whole)).toEqual([])
+    expect(events(suspended, be('active'))).toEqual(['ClientKeyResumed clientkey-key_1'])
+    expect(events(suspended, be(null))).toEqual(['ClientKeyResumed clientkey-key_1'])
+    // Declared again, but not to work: it does not come back by itself any more.
+    expect(next(gone, accepted(decide(gone, declare(be('suspended'))))).keys.get(KEY)).toMatchObject({
+      state: 'suspended',
+      undeclared: false,
+    })
+    const revoked = next(declared, [{ type: 'ClientKeyRevoked', stream: clientKeyStream(KEY), body: {} }])
+    expect(events(revoked, be('active'))).toEqual([])
   })
 
   test('that is declared no more is suspended once, and works again when it is declared again', () => {

@@ -3,7 +3,8 @@
  *
  * Pure. The declaration is the whole truth about what it names: what it does not say is as usual. Only
  * entities that were declared are changed or retired; what the API made is never touched, not
- * even when a declaration uses its name. Enabling, disabling and draining are not declared, so they stay.
+ * even when a declaration uses its name. What somebody disabled, drained or suspended stays so where the
+ * declaration says nothing of it.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { termsOf } from '#contracts/catalog/client-key.ts'
@@ -35,6 +36,7 @@ import {
   misplacedDialect,
   plainEvents,
   registered,
+  stateChanged,
   usersOf,
 } from '../decide-provider.ts'
 import { declaredBudgets, strayBudgets } from './declare-budgets.ts'
@@ -127,12 +129,19 @@ type DeclaredProvider = WholeState['providers'][number]
 
 function providerEvents(
   catalog: Catalog,
-  { id, definition, credentials }: DeclaredProvider,
+  { id, definition, credentials, state }: DeclaredProvider,
 ): readonly CatalogEvent[] {
   const known = catalog.providers.get(id)
-  if (known === undefined) return registered(id, 'declared', definition, credentials)
+  if (known === undefined) {
+    const first = registered(id, 'declared', definition, credentials)
+    return [...first, ...stateChanged(id, 'enabled', state ?? 'enabled')]
+  }
   if (known.origin !== 'declared') return []
-  return [...definitionChanges(known, definition), ...credentialChanges(known, credentials)]
+  return [
+    ...definitionChanges(known, definition),
+    ...credentialChanges(known, credentials),
+    ...stateChanged(id, known.state, state ?? known.state),
+  ]
 }
 
 /** Secrets are told apart by their fingerprints: an unchanged environment changes nothing. */
@@ -217,18 +226,24 @@ function keyEvents(catalog: Catalog, declared: WholeState): readonly CatalogEven
   return [...declared.keys.flatMap((wanted) => declaredKey(catalog, wanted)), ...gone]
 }
 
-/** One that somebody suspended or revoked stays so, declared again or not. */
+/** One that somebody revoked stays so, and one that somebody suspended where nothing is said of that. */
 function declaredKey(catalog: Catalog, wanted: WholeState['keys'][number]): readonly CatalogEvent[] {
   const known = catalog.keys.get(wanted.id)
-  if (known === undefined) return issued('declared', { ...wanted, expiresAt: wanted.expiresAt ?? null })
-  if (known.origin !== 'declared' || known.state === 'revoked') return []
   const stream = clientKeyStream(wanted.id)
-  const back: readonly CatalogEvent[] =
-    known.state === 'suspended' && known.undeclared === true
-      ? [{ type: 'ClientKeyResumed', stream, body: {} }]
-      : []
+  const suspended: CatalogEvent = { type: 'ClientKeySuspended', stream, body: {} }
+  if (known === undefined) {
+    const first = issued('declared', { ...wanted, expiresAt: wanted.expiresAt ?? null })
+    return wanted.state === 'suspended' ? [...first, suspended] : first
+  }
+  if (known.origin !== 'declared' || known.state === 'revoked') return []
+  const isOnlyUndeclared = known.undeclared === true
+  const state = wanted.state ?? (isOnlyUndeclared ? 'active' : known.state)
+  const rest: CatalogEvent[] = []
+  if (state === 'suspended' && (known.state === 'active' || isOnlyUndeclared)) rest.push(suspended)
+  if (state === 'active' && known.state === 'suspended')
+    rest.push({ type: 'ClientKeyResumed', stream, body: {} })
   const { expiresAt = known.expiresAt } = wanted
   const expiry: readonly CatalogEvent[] =
     expiresAt === known.expiresAt ? [] : [{ type: 'ClientKeyExpirySet', stream, body: { expiresAt } }]
-  return [...back, ...expiry, ...termsChanged(wanted.id, termsOf(known), wanted.terms)]
+  return [...rest, ...expiry, ...termsChanged(wanted.id, termsOf(known), wanted.terms)]
 }

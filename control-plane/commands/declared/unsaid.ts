@@ -8,17 +8,21 @@ import { EMPTY_CATALOG, type Catalog } from '#contracts/catalog/catalog.ts'
 import { KeyScopes, PLAIN_TERMS, termsOf, type KeyTerms } from '#contracts/catalog/client-key.ts'
 import { Limits } from '#contracts/catalog/limits.ts'
 import { USUAL_TERMS, type BudgetTerms } from '#contracts/catalog/money/budget.ts'
-import { ProviderDefinition } from '#contracts/catalog/provider.ts'
-import type { DeclaredState, NewCredential, WantedModel } from '../command.ts'
+import { ProviderDefinition, type ProviderState } from '#contracts/catalog/provider.ts'
+import type { DeclaredState, NewCredential, SaidKeyState, WantedModel } from '../command.ts'
 import { merged, type LimitsPatch } from './patch.ts'
 
 type Part<Name extends keyof DeclaredState> = DeclaredState[Name][number]
 
 export type WholeState = Readonly<{
   providers: readonly (Part<'providers'> &
-    Readonly<{ definition: ProviderDefinition; credentials: readonly NewCredential[] }>)[]
+    Readonly<{
+      definition: ProviderDefinition
+      credentials: readonly NewCredential[]
+      state: ProviderState | undefined
+    }>)[]
   models: readonly WantedModel[]
-  keys: readonly (Part<'keys'> & Readonly<{ terms: KeyTerms }>)[]
+  keys: readonly (Part<'keys'> & Readonly<{ terms: KeyTerms; state: SaidKeyState | undefined }>)[]
   budgets: readonly (Part<'budgets'> & Readonly<{ terms: BudgetTerms }>)[]
 }>
 
@@ -26,7 +30,11 @@ export type WholeState = Readonly<{
 export const wholeState = (known: Catalog, state: DeclaredState): WholeState => ({
   providers: state.providers.map((one) => wholeProvider(known, one)),
   models: state.models.map((one) => wholeModel(known, one)),
-  keys: state.keys.map((one) => ({ ...one, terms: wholeTerms(known, one) })),
+  keys: state.keys.map((one) => ({
+    ...one,
+    terms: wholeTerms(known, one),
+    state: orElse(one.state, undefined, 'active'),
+  })),
   budgets: state.budgets.map((one) => ({ ...one, terms: wholeBudget(known, one) })),
 })
 
@@ -43,6 +51,7 @@ function wholeProvider({ providers }: Catalog, said: Part<'providers'>): WholeSt
     ...said,
     definition: ProviderDefinition.parse(merged(before, said.definition)),
     credentials: said.credentials ?? (known?.credentials ?? []).map(asNew),
+    state: orElse(said.state, undefined, 'enabled'),
   }
 }
 
