@@ -54,12 +54,13 @@ export function addControlPlaneMetrics(
   )
 }
 
-/** From 1 ms to 10 s, ten in each decade: the next one is a quarter larger. In seconds. */
+/** From 1 ms to 10 s, ten in each decade: the next one is larger by a quarter, or a third once rounded. In seconds. */
 const PROPAGATION_BOUNDS_S = Array.from({ length: 41 }, (_, step) =>
   Number((10 ** (step / 10 - 3)).toPrecision(2)),
 )
 
-function addFleetMetrics(metrics: Metrics, fleet: Fleet): void {
+/** Of the nodes, and of how commits come to them. */
+export function addFleetMetrics(metrics: Metrics, fleet: Fleet): void {
   metrics.gauge('apiproxy_fleet_nodes', 'Nodes by state.', ['state'], () => {
     const counts = Map.groupBy(fleet.list(), ({ state }) => state)
     return [...counts].map(([state, nodes]) => ({ labels: { state }, value: nodes.length }))

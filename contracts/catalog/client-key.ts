@@ -96,7 +96,7 @@ export type ClientKey = Readonly<{
   previous: Readonly<{ digest: string; overlapUntil: number }> | null
   expiresAt: number | null
   state: ClientKeyState
-  /** True: suspended because no declaration names it any more; it works again when one does. */
+  /** True: suspended because no declaration names it any more; it works again when one does and says nothing else. */
   undeclared?: boolean | undefined
   /** Terms that were set; those that never were are `PLAIN_TERMS`. */
   scopes?: KeyScopes | undefined

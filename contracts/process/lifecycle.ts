@@ -40,7 +40,7 @@ export async function runUntilSignal(logger: Logger, start: () => Promise<AsyncD
       })
     }
   })
-  // All code is loaded and no port is open. Node itself writes what it compiled at a clean end, which a process
+  // Nearly all code is loaded and no port is open. Node itself writes what it compiled at a clean end, which a process
   // that is killed never has: it would take half a second longer to come back. Writing blocks, for more than a
   // second the first time, so it comes before anybody is answered. Does nothing where the cache is off.
   flushCompileCache()

@@ -6,6 +6,7 @@
 import type { BudgetSubject } from '#contracts/catalog/money/budget.ts'
 import type { Secret } from '#contracts/security/secret.ts'
 import type { DeclaredState } from '../commands/command.ts'
+import { asNamedFirst, inStateSaidFirst } from '../commands/declared/named-twice.ts'
 
 export type DeclaredCredential = Readonly<{ secret: Secret; label: string | null; weight: number }>
 
@@ -23,24 +24,22 @@ export type Declaration = Readonly<{
     Readonly<{ subject: BudgetSubject | Readonly<{ token: Secret }> }>)[]
 }>
 
-/** Joins declarations; the first to name an entity has it. */
+/** Joins declarations; the first to name an entity has it, in the state that the first says who says one. */
 export function joinDeclarations(...declarations: readonly Declaration[]): Declaration {
-  const first = <Item>(items: readonly Item[], id: (item: Item) => string): Item[] =>
-    [...new Map(items.toReversed().map((item) => [id(item), item])).values()].toReversed()
   return {
-    providers: first(
+    providers: inStateSaidFirst(
       declarations.flatMap(({ providers }) => providers),
       ({ id }) => id,
     ),
-    models: first(
+    models: asNamedFirst(
       declarations.flatMap(({ models }) => models),
       ({ name }) => name,
     ),
-    keys: first(
+    keys: inStateSaidFirst(
       declarations.flatMap(({ keys }) => keys),
       ({ token }) => token.reveal(),
     ),
-    budgets: first(
+    budgets: asNamedFirst(
       declarations.flatMap(({ budgets }) => budgets),
       ({ id }) => id,
     ),

@@ -143,6 +143,23 @@ keys: [{ name: ci, key: 0123456789abcdef, state: suspended }]
     )
   })
 
+  test('stops what the environment names, which has no other place to say that', async () => {
+    const environment = read(`
+providers: { a: { baseUrl: "https://a.example", name: Environment } }
+keys: [{ name: environment, key: 0123456789abcdef }]
+`)
+    const text = `
+providers: { a: { baseUrl: "https://b.example", state: draining } }
+keys: [{ name: ci, key: 0123456789abcdef, state: suspended }]
+`
+    const joined = await withConfigFile(environment, NAME, {}, () => Promise.resolve(text))
+    if (!joined.ok) throw new Error(joined.error.join('\n'))
+    const [provider, key] = [joined.value.providers[0], joined.value.keys[0]]
+    expect([joined.value.providers.length, joined.value.keys.length]).toEqual([1, 1])
+    expect(provider).toMatchObject({ definition: { name: 'Environment' }, state: 'draining' })
+    expect(key).toMatchObject({ name: 'environment', state: 'suspended' })
+  })
+
   test('may be JSON', () => {
     expect(read('{"providers":{"a":{"baseUrl":"https://a.example.com"}}}').providers).toHaveLength(1)
   })

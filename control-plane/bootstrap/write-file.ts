@@ -68,7 +68,7 @@ function writeProvider({ id, state, definition, credentials }: Provider, variabl
     timeouts: written(ProviderTimeouts, timeouts),
     probe: written(ProviderProbe, probe),
     models: written(ProviderModels, models),
-    state,
+    ...stopped(state, 'enabled'),
     apiKeys,
   }
 }
@@ -96,7 +96,7 @@ function writeKey(key: ClientKey, budgets: Readonly<Record<string, object>>, var
   return {
     name,
     key: variable(`key ${name}`, `client key ${id}, ${prefix}…`),
-    state,
+    ...stopped(state, 'active'),
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
     scopes: written(KeyScopes, scopes),
     limits: written(Limits, limits),
@@ -113,6 +113,12 @@ const budgetsOf = ({ id: key }: ClientKey, budgets: Iterable<Budget>): Readonly<
   )
 
 const writeBudget = ({ period, terms }: Pick<Budget, 'period' | 'terms'>): object => ({ period, ...terms })
+
+/**
+ * Where somebody stopped it, it is stopped wherever the file is applied. That it works is not said: a file that is
+ * declared would start again, each time, what somebody stopped since it was written.
+ */
+const stopped = (state: string, usual: string): object => (state === usual ? {} : { state })
 
 type Members = Readonly<{ shape: Readonly<Record<string, unknown>> }>
 

@@ -115,13 +115,13 @@ type SaidTerms = Readonly<{
   contentLog?: Said<ContentLog>
 }>
 
+/** Revoking is final: no file can say it. */
+export type SaidKeyState = Exclude<ClientKeyState, 'revoked'>
+
 /**
  * What the environment and the file say should be; see `bootstrap/`. What of an entity they do not say is what
  * there is or what is usual, as the command has it: see `declared/unsaid.ts`.
  */
-/** Revoking is final, and nothing that is done by leaving or writing a word. */
-export type SaidKeyState = Exclude<ClientKeyState, 'revoked'>
-
 export type DeclaredState = Readonly<{
   providers: readonly Readonly<{
     id: ProviderId

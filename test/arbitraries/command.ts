@@ -93,7 +93,15 @@ const wish = (type: string, more: Readonly<Record<string, fc.Arbitrary<unknown>>
 
 const declaration = fc.record({
   providers: fc.uniqueArray(
-    fc.record({ id: provider, definition, credentials }, { requiredKeys: ['id', 'definition'] }),
+    fc.record(
+      {
+        id: provider,
+        definition,
+        credentials,
+        state: fc.constantFrom(null, 'enabled', 'disabled', 'draining'),
+      },
+      { requiredKeys: ['id', 'definition'] },
+    ),
     { maxLength: 2, selector: ({ id }) => id },
   ),
   models: fc.uniqueArray(fc.record(wanted, { requiredKeys: ['name', 'targets'] }), {
@@ -109,6 +117,7 @@ const declaration = fc.record({
         prefix,
         terms: fc.record(termShape, { requiredKeys: [] }),
         expiresAt: fc.constantFrom(null, 9),
+        state: fc.constantFrom(null, 'active', 'suspended'),
       },
       { requiredKeys: ['id', 'name', 'digest', 'prefix', 'terms'] },
     ),

@@ -33,7 +33,7 @@ const lanes = Array.from({ length: options.lanes }, (_, number) => ({
 }))
 await change(options.rehearsal)
 const rehearsed = await servedSoFar()
-say(`commit to served, rehearsal: ${told(rehearsed)}`)
+if (options.rehearsal > 0) say(`commit to served, rehearsal: ${told(rehearsed)}`)
 await change(options.changes)
 const after = await servedSoFar()
 const measured = {
@@ -134,7 +134,7 @@ function minus(before: readonly Bucket[]): (bucket: Bucket, index: number) => Bu
   return ({ withinMs, pairs }, index) => ({ withinMs, pairs: pairs - (before[index]?.pairs ?? 0) })
 }
 
-/** @returns within how many milliseconds that share was served: the upper bound of its bucket, up to a quarter too much. */
+/** @returns within how many milliseconds that share was served: the upper bound of its bucket, up to a third too much. */
 function mostMs({ buckets, pairs }: Served, share: number): number {
   return buckets.find((bucket) => bucket.pairs >= share * pairs)?.withinMs ?? Number.NaN
 }

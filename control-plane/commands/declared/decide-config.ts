@@ -48,13 +48,14 @@ export function decideConfig(
 }
 
 /** The catalog with the origins that make a declaration's rules fit: `declared` is what may be changed. */
-function asManaged(catalog: Catalog, wanted: DeclaredState, retireOthers: boolean): Catalog {
+function asManaged(catalog: Catalog, wanted: WholeState, retireOthers: boolean): Catalog {
   const named = new Set<string>([
     ...wanted.providers.map(({ id }) => providerStream(id)),
     ...wanted.models.map(({ name }) => modelStream(name)),
     ...wanted.keys.map(({ id }) => clientKeyStream(id)),
     ...wanted.budgets.map(({ id }) => budgetStream(id)),
   ])
+  const states = new Map(wanted.keys.map(({ id, state }) => [id, state]))
   const origin = (stream: StreamId, is: Origin): Origin =>
     named.has(stream) || (retireOthers && is === 'api') ? 'declared' : 'api'
   return {
@@ -67,11 +68,11 @@ function asManaged(catalog: Catalog, wanted: DeclaredState, retireOthers: boolea
       ...one,
       origin: origin(modelStream(one.name), one.origin),
     })),
-    // None is to be suspended, or to work again, because of a file that is not the process's own.
-    keys: mapValues(catalog.keys, (one) => ({
-      ...one,
-      origin: named.has(clientKeyStream(one.id)) && one.undeclared !== true ? 'declared' : 'api',
-    })),
+    // None is suspended because this file does not name it, nor works again because it does: that must be said.
+    keys: mapValues(catalog.keys, (one) => {
+      const isAsDeclared = one.undeclared === true && states.get(one.id) !== 'active'
+      return { ...one, origin: named.has(clientKeyStream(one.id)) && !isAsDeclared ? 'declared' : 'api' }
+    }),
     budgets: mapValues(catalog.budgets, (one) => {
       const stream = budgetStream(one.id)
       const isSpared = !named.has(stream) && isOfGoneKey(catalog, one)
@@ -113,7 +114,10 @@ const privateAddresses = ({ providers }: WholeState): Issue[] =>
         ],
   )
 
-/** What the environment or the file of the process declares would be set back at its next start. */
+/**
+ * What the environment or the file of the process declares would be set back at its next start. Not what was stopped
+ * or started again: anybody may do that to what is declared.
+ */
 function foreign(catalog: Catalog, events: readonly CatalogEvent[]): Issue[] {
   const declared = new Map<StreamId, string>([
     ...[...catalog.providers.values()].flatMap(({ id, origin }) =>
@@ -129,12 +133,22 @@ function foreign(catalog: Catalog, events: readonly CatalogEvent[]): Issue[] {
       origin === 'declared' ? [[budgetStream(id), `budgets.${id}`] as const] : [],
     ),
   ])
-  const paths = new Set(events.flatMap(({ stream }) => declared.get(stream) ?? []))
+  const lasting = events.filter(({ type }) => !STOPS_AND_STARTS.has(type))
+  const paths = new Set(lasting.flatMap(({ stream }) => declared.get(stream) ?? []))
   return [...paths].map((path) => ({
     path,
     message: 'is declared by the environment or the file of the control plane; change it there',
   }))
 }
+
+const STOPS_AND_STARTS: ReadonlySet<CatalogEvent['type']> = new Set([
+  'ProviderEnabled',
+  'ProviderDisabled',
+  'ProviderDrainStarted',
+  'ProviderDrainCancelled',
+  'ClientKeySuspended',
+  'ClientKeyResumed',
+])
 
 function madeByApi(event: CatalogEvent): CatalogEvent {
   switch (event.type) {

@@ -40,6 +40,7 @@ import {
   usersOf,
 } from '../decide-provider.ts'
 import { declaredBudgets, strayBudgets } from './declare-budgets.ts'
+import { inStateSaidFirst } from './named-twice.ts'
 import type { Issue } from '../rejection.ts'
 import { usualState, type WholeState } from './unsaid.ts'
 
@@ -85,10 +86,10 @@ export function withKnownKeys(catalog: Catalog, state: DeclaredState): DeclaredS
   const idOf = (id: string): KeyId => ids.get(id) ?? keyId(id)
   return {
     ...state,
-    // Named twice, a key is what it is named first.
-    keys: [
-      ...new Map(state.keys.toReversed().map((one) => [idOf(one.id), { ...one, id: idOf(one.id) }])).values(),
-    ].toReversed(),
+    keys: inStateSaidFirst(
+      state.keys.map((one) => ({ ...one, id: idOf(one.id) })),
+      ({ id }) => id,
+    ),
     budgets: state.budgets.map((one) =>
       'tag' in one.subject ? one : { ...one, subject: { key: idOf(one.subject.key) } },
     ),
