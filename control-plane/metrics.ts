@@ -2,7 +2,7 @@
  * What the control plane tells Prometheus.
  */
 import type { Bus } from '#contracts/bus/bus.ts'
-import type { Metrics, Sample } from '#contracts/process/metrics.ts'
+import type { Metrics } from '#contracts/process/metrics.ts'
 import type { BudgetWatch, WatchedBudget } from './budgets/watch.ts'
 import type { Ledger } from './commands/ledger.ts'
 import type { Discovery } from './discovery/discovery.ts'
@@ -68,30 +68,20 @@ export function addFleetMetrics(metrics: Metrics, fleet: Fleet): void {
   metrics.gauge('apiproxy_fleet_lag_commits', 'Commits a node has yet to serve.', ['node'], () =>
     fleet.list().map(({ report, lag }) => ({ labels: { node: report.node }, value: lag })),
   )
-  metrics.gauge(
-    'apiproxy_propagation_ms',
-    'From a commit to its being served, over commits and nodes, since the start.',
-    ['quantile'],
-    () => quantiles((share) => fleet.propagation.quantile(share)),
-  )
-  const observe = metrics.histogram(
+  const served = metrics.histogram(
     'apiproxy_propagation_seconds',
-    'From a commit to its being served, over commits and nodes: of any stretch of time, by difference.',
+    'From a commit to its being served, over commits and nodes.',
     PROPAGATION_BOUNDS_S,
   )
-  fleet.propagation.onMeasured((ms) => observe(ms / 1_000))
-  metrics.gauge(
-    'apiproxy_key_refusal_ms',
-    'From suspending or revoking a client key to a node that refuses it, over commits and nodes, since the start.',
-    ['quantile'],
-    () => quantiles((share) => fleet.propagation.refusalQuantile(share)),
+  const refused = metrics.histogram(
+    'apiproxy_key_refusal_seconds',
+    'From suspending or revoking a client key to a node that refuses it, over commits and nodes.',
+    PROPAGATION_BOUNDS_S,
   )
-  metrics.counter(
-    'apiproxy_propagation_measured_total',
-    'Pairs of commit and node measured.',
-    [],
-    () => fleet.propagation.count,
-  )
+  fleet.propagation.onMeasured((ms, refuses) => {
+    served(ms / 1_000)
+    if (refuses) refused(ms / 1_000)
+  })
 }
 
 function addBudgetMetrics(metrics: Metrics, watch: MetricSources['watch']): void {
@@ -127,9 +117,3 @@ function addDiscoveryMetrics(metrics: Metrics, discovery: MetricSources['discove
     () => Object.entries(discovery.fetches).map(([outcome, value]) => ({ labels: { outcome }, value })),
   )
 }
-
-const quantiles = (of: (share: number) => number | null): Sample[] =>
-  [0.5, 0.99, 1].flatMap((share) => {
-    const value = of(share)
-    return value === null ? [] : [{ labels: { quantile: String(share) }, value }]
-  })

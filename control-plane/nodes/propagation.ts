@@ -4,7 +4,6 @@
  * By our clock alone: from the moment the commit was appended until the node's report that it serves it, so
  * the figure includes the report's own way back.
  */
-import { newCounts, percentile, record, total, type Counts } from '#contracts/telemetry/histogram.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 
 /** Commits whose time is remembered: a node further behind is not measured. */
@@ -16,18 +15,16 @@ export class Propagation {
   readonly #clock: Clock
   /** Monotonic milliseconds, by commit. */
   readonly #committedAt = new Map<number, number>()
-  readonly #counts: Counts = newCounts()
   /** Of them, those that took a client key out of use: how long it may still be used. */
   readonly #refusing = new Set<number>()
-  readonly #refusals: Counts = newCounts()
-  #onMeasured: (ms: number) => void = () => undefined
+  #onMeasured: (ms: number, refuses: boolean) => void = () => undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** @param listener told of each pair of commit and node, in milliseconds. */
-  onMeasured(listener: (ms: number) => void): void {
+  /** @param listener told of each pair of commit and node: milliseconds, and whether a key went out of use. */
+  onMeasured(listener: (ms: number, refuses: boolean) => void): void {
     this.#onMeasured = listener
   }
 
@@ -52,26 +49,8 @@ export class Propagation {
     const now = this.#clock.monotonic()
     for (let commit = Math.max(from + 1, to - REMEMBERED); commit <= to; commit++) {
       const at = this.#committedAt.get(commit)
-      if (at === undefined) continue
-      record(this.#counts, now - at)
-      this.#onMeasured(now - at)
-      if (this.#refusing.has(commit)) record(this.#refusals, now - at)
+      if (at !== undefined) this.#onMeasured(now - at, this.#refusing.has(commit))
     }
-  }
-
-  /** Pairs of commit and node measured since the start. */
-  get count(): number {
-    return total(this.#counts)
-  }
-
-  /** @param share 0..1. @returns milliseconds, or null when nothing was measured. */
-  quantile(share: number): number | null {
-    return percentile(this.#counts, share)
-  }
-
-  /** Of commits that took a client key out of use alone. */
-  refusalQuantile(share: number): number | null {
-    return percentile(this.#refusals, share)
   }
 }
 
