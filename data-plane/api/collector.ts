@@ -44,9 +44,9 @@ export const ROOMY_HEAP = [
  * For a process that does nothing else. After ten idle seconds V8 makes the heap as tight as it can, and lets it grow
  * by a little only while it is: with bodies of 100 KB the whole heap was then marked every 200 requests, at more than
  * twice the cost of a request, for as long as the load went on. With the tight heap goes all code that was compiled
- * for objects of which none is alive just then: requests, answers and whatever is made for them. What comes
- * next costs up to twice as much, until all of it is compiled again: some 10 000 requests. So V8 is told to collect nothing on its own
- * account while nobody asks, and to keep what it compiled. (`--no-memory-reducer` is read only when V8 starts.)
+ * for objects of which none is alive just then: requests, answers and whatever is made for them. What comes next
+ * costs up to twice as much, until all of it is compiled again: some 10 000 requests. So V8 is told to collect
+ * nothing on its own account while nobody asks, and to keep what it compiled. (`--no-memory-reducer` is read only when V8 starts.)
  *
  * The young generation is made small likewise, and doubles only once as much has survived in it: at 500 requests a
  * second that was a collection every 25 requests for half a minute.

@@ -39,7 +39,7 @@ describe('what if, asked of a file,', () => {
     const found = await ask(OWN, GIVEN)
     expect(found.entities).toEqual([])
     expect(found.limits).toContain(
-      'Of the keys of a file only their providers have a bearing on where requests go, also of those that it suspends, and of its budgets, limits and credentials nothing.',
+      'Of the keys of a file only their providers have a bearing on where requests go: one that it suspends is taken to work. Of its budgets, limits and credentials nothing has.',
     )
   })
 

@@ -152,7 +152,7 @@ async function changedBy(
 }
 
 const NO_BEARING =
-  'Of the keys of a file only their providers have a bearing on where requests go, also of those that it suspends, and of its budgets, limits and credentials nothing.'
+  'Of the keys of a file only their providers have a bearing on where requests go: one that it suspends is taken to work. Of its budgets, limits and credentials nothing has.'
 
 const changeable = router({ models, providers })
 /** Asks a provider; changes nothing. */

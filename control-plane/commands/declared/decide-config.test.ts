@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import { PLAIN_TERMS } from '#contracts/catalog/client-key.ts'
+import { keyId } from '#contracts/ids.ts'
 import {
   accepted,
   after,
@@ -90,7 +91,7 @@ describe('a file that is applied', () => {
       'ClientKeyIssued clientkey-key_1',
       'ClientKeySuspended clientkey-key_1',
     ])
-    const other = { ...key('suspended'), id: 'key_2' as typeof KEY, digest: OTHER_DIGEST }
+    const other = { ...key('suspended'), id: keyId('key_2'), digest: OTHER_DIGEST }
     expect(events(after(), { keys: [key(), other] })).toEqual([
       'ClientKeyIssued clientkey-key_1',
       'ClientKeyIssued clientkey-key_2',

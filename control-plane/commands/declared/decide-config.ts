@@ -2,8 +2,8 @@
  * Makes what the API made what a file says, in one commit.
  *
  * Pure. The same rules as for a declaration, about other entities, and what the file does not say of one stays
- * as it is. What it does not name stays, unless everything else is to be retired. Keys are never taken away: revoking one is
- * final, and leaving it out of a file is not a decision to do that.
+ * as it is. What it does not name stays, unless everything else is to be retired. Keys are never taken away:
+ * revoking one is final, and leaving it out of a file is not a decision to do that.
  */
 import type { Catalog } from '#contracts/catalog/catalog.ts'
 import type { Budget } from '#contracts/catalog/money/budget.ts'
