@@ -18,7 +18,7 @@ const holder = (at: string): Promise<OwnedProcess> =>
     '--input-type=module',
     '-e',
     `const { lockFolder } = await import(${JSON.stringify(LOCK)})
-     const lock = await lockFolder(${JSON.stringify(at)})
+     const lock = await lockFolder(${JSON.stringify(at)}, 0)
      console.log(lock.ok ? 'has it' : lock.error)
      if (lock.ok) setInterval(() => {}, 1000)`,
   ])
@@ -45,7 +45,7 @@ describe('the lock of a data folder', () => {
   test('is refused while another process has it, and says which and what to do', async () => {
     await using other = await holder(folder)
     await other.waitForLine(/has it/)
-    expect(await lockFolder(folder)).toEqual({
+    expect(await lockFolder(folder, 0)).toEqual({
       ok: false,
       error:
         `another apiproxy (process ${other.pid}) uses the data folder ${folder}; ` +
@@ -60,6 +60,18 @@ describe('the lock of a data folder', () => {
     for (const starter of starters) stack.use(starter)
     const said = await Promise.all(starters.map((starter) => starter.waitForLine(/has it|another/)))
     expect(said.filter((line) => line === 'has it')).toHaveLength(1)
+  })
+
+  test('is waited for while the process that has it is stopping', async () => {
+    await using other = await holder(folder)
+    await other.waitForLine(/has it/)
+    const next = lockFolder(folder, 60_000)
+    await other.stop('SIGTERM')
+    const lock = await next
+    expect(lock.ok).toBe(true)
+    expect(await readFile(join(folder, 'lock'), 'utf8')).toBe(String(process.pid))
+    if (lock.ok) await lock.value[Symbol.asyncDispose]()
+    expect(await readdir(folder)).toEqual([])
   })
 
   test('is taken over from a process that was killed', async () => {

@@ -7,29 +7,48 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { err, ok, type Result } from '#contracts/result.ts'
 
 export type FolderLock = AsyncDisposable
 
-/** @returns the lock, or a sentence that says who has it. */
-export async function lockFolder(folder: string): Promise<Result<FolderLock, string>> {
+/** For a holder that is stopping: whoever starts us again need not know how long that takes. In milliseconds. */
+const WAIT_MS = 2_000
+/** How often it is looked for, in milliseconds. */
+const LOOK_MS = 50
+
+/**
+ * @param waitMs for a process that has it, to let go of it.
+ * @returns the lock, or a sentence that says who has it.
+ */
+export async function lockFolder(folder: string, waitMs = WAIT_MS): Promise<Result<FolderLock, string>> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, 'lock')
+  for (let looksLeft = Math.ceil(waitMs / LOOK_MS); ; looksLeft--) {
+    const holder = await take(path)
+    if (holder === 'us') return ok({ [Symbol.asyncDispose]: () => rm(path, { force: true }) })
+    if (holder === 'nobody') return err(`the lock file ${path} cannot be taken`)
+    if (looksLeft <= 0)
+      return err(
+        `another apiproxy (process ${holder}) uses the data folder ${folder}; ` +
+          'stop it, or set APIPROXY_DATA_DIR to another folder',
+      )
+    await sleep(LOOK_MS)
+  }
+}
+
+/** @returns who has the lock now; a process id: another process that is alive. */
+async function take(path: string): Promise<'us' | 'nobody' | number> {
   const mine = `${path}.${randomUUID()}`
   await writeFile(mine, String(process.pid), { mode: 0o600 })
   try {
     for (let round = 0; round < 10; round++) {
-      if (await linked(mine, path)) return ok({ [Symbol.asyncDispose]: () => rm(path, { force: true }) })
+      if (await linked(mine, path)) return 'us'
       const holder = await holderOf(path)
-      if (holder !== null && isAlive(holder)) {
-        return err(
-          `another apiproxy (process ${holder}) uses the data folder ${folder}; ` +
-            'stop it, or set APIPROXY_DATA_DIR to another folder',
-        )
-      }
+      if (holder !== null && isAlive(holder)) return holder
       await removeStale(path, holder)
     }
-    return err(`the lock file ${path} cannot be taken`)
+    return 'nobody'
   } finally {
     await rm(mine, { force: true })
   }
