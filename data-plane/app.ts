@@ -157,9 +157,9 @@ const openSpool = (folder: string, mostBytes: number, { bus, logger, clock }: Da
 function recorder(spool: Spool, node: NodeId): Pick<InferencePorts, 'onIntent' | 'onSend' | 'onRecord'> {
   const lineOf = entryOf(node)
   return {
-    onIntent: ({ id, members }) => spool.intend(id, lineOf(members)),
+    onIntent: ({ intent, members }) => spool.intend(intent, lineOf(members)),
     onSend: () => spool.writeIntents(),
-    onRecord: ({ id, members }, written) => spool.append(id, lineOf(members), written),
+    onRecord: ({ intent, members }, written) => spool.append(intent, lineOf(members), written),
   }
 }
 

@@ -3,6 +3,10 @@
  * silent Redis costs one question its time, and then nothing for a second.
  */
 import { Redis } from 'ioredis'
+import { keepStringsFast } from './fast-strings.ts'
+
+// The client has a class that extends `String`.
+keepStringsFast()
 
 /** For an answer that somebody waits for, in milliseconds. The client's own default waits for ever. */
 const ANSWER_MS = 30

@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Limits } from '#contracts/catalog/limits.ts'
 import { keyId } from '#contracts/ids.ts'
 import { ManualClock } from '#contracts/process/clock.ts'
 import type { Principal, Route } from '../routing/snapshot.ts'
 import { STRATEGIES } from '#contracts/routing/strategies.ts'
 import { MemoryLimitCounters } from './counters-memory.ts'
-import type { LimitCounters } from './counters.ts'
+import { RENEW_MS, type LimitCounters } from './counters.ts'
 import { Limiter, type Asked, type Permit } from './limiter.ts'
 
 let clock: ManualClock
@@ -59,6 +59,28 @@ const usedTokens = async (limits: Limits): Promise<number | undefined> =>
 describe('the limiter', () => {
   test('has nothing to wait for when nothing is limited', () => {
     expect(limiter.admit(asked(null))).toBeNull()
+  })
+
+  test('renews those that are under way, and nobody else', async () => {
+    vi.useFakeTimers()
+    try {
+      const renewed: string[][] = []
+      limiter[Symbol.dispose]()
+      const renew: LimitCounters['renew'] = (entries) => void renewed.push(entries.map(({ id }) => id))
+      use({ ...NOBODY, renew })
+      const limits = { concurrency: 5 }
+      const [one, two] = [asked(limits), asked(limits)]
+      const [first, second] = [await permit(one), await permit(two)]
+      vi.advanceTimersByTime(RENEW_MS)
+      first.end(0, false)
+      vi.advanceTimersByTime(RENEW_MS)
+      second.end(0, false)
+      second.end(0, false)
+      vi.advanceTimersByTime(RENEW_MS)
+      expect(renewed).toEqual([[one.id, two.id], [two.id], []])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   const TOKENS = { tokensPerMinute: 100_000 }

@@ -6,6 +6,7 @@ import type { Limits } from '#contracts/catalog/limits.ts'
 import type { Problem } from '#contracts/errors.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import { Roster, type Member } from '#contracts/roster.ts'
 import type { Principal, Route } from '../routing/snapshot.ts'
 import {
   RENEW_MS,
@@ -41,20 +42,25 @@ export type Permit = Readonly<{
 /** Why a request was not let in. */
 export type Limited = Readonly<{ problem: Problem; levels: readonly Level[] }>
 
+type LetIn = Member & Readonly<{ entry: Entry }>
+
 export class Limiter implements Disposable {
   /** Refused, by the kind of the limit. */
   readonly refused: Record<LimitKind, number> = { requests: 0, tokens: 0, concurrency: 0 }
   readonly #ports: LimiterPorts
   /** All that this node let in, whoever counted it, so that its share is known when it is on its own. */
   readonly #own: MeterTable
-  readonly #underWay = new Set<Entry>()
+  readonly #underWay = new Roster<LetIn>()
   readonly #renewal: NodeJS.Timeout
   #shares = 0
 
   constructor(ports: LimiterPorts) {
     this.#ports = ports
     this.#own = new MeterTable(ports.clock)
-    this.#renewal = setInterval(() => ports.counters.renew([...this.#underWay]), RENEW_MS)
+    this.#renewal = setInterval(
+      () => ports.counters.renew(this.#underWay.members.map(({ entry }) => entry)),
+      RENEW_MS,
+    )
     this.#renewal.unref()
   }
 
@@ -83,16 +89,18 @@ export class Limiter implements Disposable {
     const verdict = shared ?? this.#own.enter(this.#share(entry))
     if (verdict.kind === 'out') return err(this.#refuse(verdict))
     const piece = shared === null ? verdict.piece : this.#own.count(entry)
-    this.#underWay.add(entry)
-    return ok(this.#permit(entry, verdict, piece, shared === null))
+    const letIn: LetIn = { entry, place: -1 }
+    this.#underWay.add(letIn)
+    return ok(this.#permit(letIn, verdict, piece, shared === null))
   }
 
   #permit(
-    entry: Entry,
+    letIn: LetIn,
     { levels, piece }: Verdict & { kind: 'in' },
     ownPiece: number,
     isOwn: boolean,
   ): Permit {
+    const { entry } = letIn
     let tokens: number | null = null
     let isOver = false
     return {
@@ -104,7 +112,7 @@ export class Limiter implements Disposable {
         if (isOver) return
         isOver = true
         const cost = tokens ?? entry.tokens + tokensOfAnswer(answerBytes, isStream)
-        this.#underWay.delete(entry)
+        this.#underWay.remove(letIn)
         this.#own.leave(entry, ownPiece, cost - entry.tokens)
         if (!isOwn) this.#ports.counters.leave(entry, piece, cost - entry.tokens)
       },

@@ -13,7 +13,7 @@ import {
 } from './counters.ts'
 import { correct, emptyIn, pieceAt, use, usedIn, waitFor, type Minute } from './limits.ts'
 
-type Meters = Readonly<{ requests: Minute; tokens: Minute; underWay: Set<string> }>
+type Meters = Readonly<{ requests: Minute; tokens: Minute }> & { underWay: number }
 
 /** How often what is not used is let go, in milliseconds. */
 const TIDY_MS = 60_000
@@ -32,7 +32,7 @@ export class MeterTable {
     const now = this.#clock.monotonic()
     const waits = limitsOf(entry).map(({ meter, kind, limit }) => {
       const meters = this.#of(meter)
-      if (kind === 'concurrency') return meters.underWay.size < limit ? 0 : BUSY_WAIT_MS
+      if (kind === 'concurrency') return meters.underWay < limit ? 0 : BUSY_WAIT_MS
       return waitFor(meters[kind], now, kind === 'requests' ? 1 : entry.tokens, limit)
     })
     if (waits.every((wait) => wait === 0)) this.count(entry)
@@ -40,24 +40,26 @@ export class MeterTable {
   }
 
   /** Counts what was let in by others. @returns the piece it is counted in. */
-  count({ id, meters, tokens }: Entry): number {
+  count({ meters, tokens }: Entry): number {
     const now = this.#clock.monotonic()
     const piece = pieceAt(now)
     for (const { name } of meters) {
-      const { requests, tokens: used, underWay } = this.#of(name)
-      use(requests, piece, 1)
-      use(used, piece, tokens)
-      underWay.add(id)
+      const known = this.#of(name)
+      use(known.requests, piece, 1)
+      use(known.tokens, piece, tokens)
+      known.underWay += 1
     }
     this.#tidy(now, piece)
     return piece
   }
 
-  leave({ id, meters }: Entry, piece: number, tokens: number): void {
+  /** Once for each that was counted. */
+  leave({ meters }: Entry, piece: number, tokens: number): void {
     for (const { name } of meters) {
       const known = this.#meters.get(name)
-      known?.underWay.delete(id)
-      if (known !== undefined && tokens !== 0) correct(known.tokens, piece, this.#clock.monotonic(), tokens)
+      if (known === undefined) continue
+      known.underWay -= 1
+      if (tokens !== 0) correct(known.tokens, piece, this.#clock.monotonic(), tokens)
     }
   }
 
@@ -67,14 +69,14 @@ export class MeterTable {
 
   #standing(name: string, kind: LimitKind, now: number): Pick<Level, 'used' | 'resetMs'> {
     const meters = this.#of(name)
-    if (kind === 'concurrency') return { used: meters.underWay.size, resetMs: 0 }
+    if (kind === 'concurrency') return { used: meters.underWay, resetMs: 0 }
     return { used: usedIn(meters[kind], pieceAt(now)), resetMs: emptyIn(meters[kind], now) }
   }
 
   #of(name: string): Meters {
     const known = this.#meters.get(name)
     if (known !== undefined) return known
-    const meters = { requests: new Map(), tokens: new Map(), underWay: new Set<string>() }
+    const meters = { requests: new Map(), tokens: new Map(), underWay: 0 }
     this.#meters.set(name, meters)
     return meters
   }
@@ -83,7 +85,7 @@ export class MeterTable {
     if (now < this.#tidyAt) return
     this.#tidyAt = now + TIDY_MS
     for (const [name, { requests, tokens, underWay }] of this.#meters) {
-      const isIdle = usedIn(requests, piece) === 0 && usedIn(tokens, piece) === 0 && underWay.size === 0
+      const isIdle = usedIn(requests, piece) === 0 && usedIn(tokens, piece) === 0 && underWay === 0
       if (isIdle) this.#meters.delete(name)
     }
   }

@@ -25,11 +25,13 @@ function served(prepare: (account: Account) => void): readonly UsageRecord[] {
   account.askedFor(AWKWARD, true)
   account.routed('fast', null, 42)
   prepare(account)
+  const entries: (RequestEntry | null)[] = []
   const [first, second] = [deployment('one'), deployment('two', { model: AWKWARD })]
   const prepared = { dialect: 'openai-chat', body: Buffer.from('a body') } as Prepared
   const intents = [first, second].map((one) => {
     const about = { deployment: one, lane: one.lanes[0]!, why: 'weight' } as const
     const intent = account.intend({ ...about, prepared })
+    entries.push(intent)
     const outcome = one === first ? ('fault' as const) : ('success' as const)
     const spent = one === first ? null : { tokens: { ...NO_TOKENS, output: 5 }, isEstimated: false }
     const times = { firstMs: null, slowness: null, totalMs: 1.23456, habit: null }
@@ -37,7 +39,11 @@ function served(prepare: (account: Account) => void): readonly UsageRecord[] {
     account.attempted({ ...about, ...told }, null)
     return readOf(intent)
   })
-  return [...intents, readOf(account.close(200, 112.5))]
+  const record = account.close(200, 112.5)
+  // By it the spool finds the intent that the record takes the place of.
+  expect(new Set([...entries, record].map((entry) => entry?.intent)).size).toBe(1)
+  expect(record?.intent).toBeDefined()
+  return [...intents, readOf(record)]
 }
 
 test('intents and record of a request say the same of what was so from its first attempt on', () => {

@@ -19,6 +19,7 @@ import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { AttemptRecord, BegunAttempt } from '../upstream/failover.ts'
 import { piecesOf, type RequestBody } from '../upstream/request-body.ts'
 import type { Spent } from '../upstream/spent.ts'
+import { noIntent, type Intent } from './intent.ts'
 import {
   attemptText,
   candidatesText,
@@ -36,7 +37,8 @@ type Caller = Readonly<{ key: string; commit: number; endpoint: ClientEndpoint }
 
 /** What is written down of a request: its intent or its record, all but what a node's have in common. */
 export type RequestEntry = Readonly<{
-  id: string
+  /** Of the request. */
+  intent: Intent
   /** Members of a JSON object. */
   members: string
 }>
@@ -48,6 +50,7 @@ const NO_CANDIDATES: readonly Scored[] = []
 
 export class Account {
   readonly id: string
+  readonly #intent = noIntent()
   /** When it arrived, in epoch milliseconds. */
   readonly at: number
   readonly #startedAt: number
@@ -140,7 +143,10 @@ export class Account {
     const isFree = caller.endpoint === 'count_tokens' || body === null
     const input = isFree ? 0 : glanceAt(body)
     const attempts = joined(this.#attempts, underWay)
-    return { id: this.id, members: intentText(this.#toldOf(caller), attempts, begun.deployment, input) }
+    return {
+      intent: this.#intent,
+      members: intentText(this.#toldOf(caller), attempts, begun.deployment, input),
+    }
   }
 
   /** @param leases of the budgets it is paid from. */
@@ -171,7 +177,7 @@ export class Account {
       `"isEstimated":${spent?.isEstimated ?? false},` +
       `"candidates":${candidatesText(this.#scored ?? NO_CANDIDATES, this.#taste)},` +
       `"choices":[${this.#choices.map(choiceText).join(',')}],"warnings":${this.#warnings()}${this.#seldom()}`
-    return { id: this.id, members }
+    return { intent: this.#intent, members }
   }
 
   /** The attempt that was answered; null: there is none. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '#contracts/process/clock.ts'
-import { Shelf } from '#test/model/shelf.ts'
+import { Shelf, Told } from '#test/model/shelf.ts'
 import { Spool } from './spool.ts'
 
 /** Lines of these tests begin with their id. */
@@ -59,22 +59,22 @@ describe('the spool on a disk that takes a part of a write and then no more', ()
     await using spool = open(shelf, folder)
     for (const bytes of [0, 7]) {
       room = bytes
-      spool.append(`refused-${bytes}`, `refused-${bytes} record`)
+      new Told(`refused-${bytes}`).end(spool)
       await spool.flush()
       expect(spool.waiting).toBe(1)
       room = null
       await spool.flush()
       expect(spool.waiting).toBe(0)
     }
-    spool.append('first', 'first record')
+    new Told('first').end(spool)
     await spool.flush()
     room = 7
-    spool.append('torn', 'torn record')
+    new Told('torn').end(spool)
     await spool.flush()
     room = null
     await spool.flush()
-    expect(shelf.lines).toEqual(['refused-0 record', 'refused-7 record', 'first record', 'torn record'])
-    spool.append('last', 'last record')
+    expect(shelf.lines).toEqual(['refused-0', 'refused-7', 'first', 'torn'].map((id) => `${id} recorded`))
+    new Told('last').end(spool)
     await spool.flush()
     // The one that is being written.
     expect(readdirSync(folder)).toHaveLength(1)
@@ -85,10 +85,10 @@ describe('the spool on a disk that takes a part of a write and then no more', ()
     for (let bytes = 0; bytes < 60; bytes++) {
       const at = join(place, String(bytes))
       await using spool = open(new Shelf(), join(at, 'first'))
-      spool.intend('one', 'one intended')
-      spool.intend('two', 'two intended')
+      const [one, two] = [new Told('one'), new Told('two')]
+      for (const request of [one, two]) request.begin(spool)
       spool.writeIntents()
-      spool.append('two', 'two recorded')
+      two.end(spool)
       room = 3 // this segment ends here
       await turn()
       await spool.flush()
@@ -115,11 +115,12 @@ describe('the spool on a disk that it has filled itself', () => {
     const shelf = new Shelf()
     shelf.isAway = true
     await using spool = open(shelf, folder)
-    spool.intend('long', 'long intended')
+    const long = new Told('long')
+    long.begin(spool)
     spool.writeIntents()
     const text = 'x'.repeat(1_000)
     for (let at = 0; at < 9_500; at++) {
-      spool.append(`r${at}`, `r${at} ${text}`)
+      new Told(`r${at}`, `r${at} ${text}`).end(spool)
       if (at % 100 === 0) await spool.flush()
     }
     await spool.flush()
@@ -127,7 +128,7 @@ describe('the spool on a disk that it has filled itself', () => {
     for (let round = 0; round < 5; round++) await spool.flush()
     expect([spool.waiting, spool.dropped, new Set(shelf.lines).size]).toEqual([0, 0, 9_500])
     expect(used()).toBeLessThan(MOST_BYTES / 2)
-    spool.append('long', 'long recorded')
+    long.end(spool)
   })
 })
 
@@ -137,7 +138,7 @@ test('a segment that is published is removed, and nothing stands still for it', 
   await using spool = open(new Shelf(), folder)
   // More than a segment.
   for (let at = 0; at < 50; at++) {
-    spool.append(`r${at}`, `r${at} ${'x'.repeat(100_000)}`)
+    new Told(`r${at}`, `r${at} ${'x'.repeat(100_000)}`).end(spool)
     await turn()
   }
   expect(readdirSync(folder)).toHaveLength(2)

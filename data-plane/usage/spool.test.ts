@@ -7,7 +7,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BusUnavailable } from '#contracts/bus/bus.ts'
 import { systemClock } from '#contracts/process/clock.ts'
-import { Line, Shelf } from '#test/model/shelf.ts'
+import { Line, Shelf, Told } from '#test/model/shelf.ts'
 import { Spool, type SpoolPorts } from './spool.ts'
 
 let folder = ''
@@ -24,7 +24,7 @@ const problems: string[] = []
 /** Lines of these tests begin with their id. */
 const idOf = (line: string): string => line.split(' ', 1)[0] ?? ''
 /** A record of a request that had no intent. */
-const add = (spool: Spool, line: string): void => spool.append(idOf(line), line)
+const add = (spool: Spool, line: string): void => new Told(idOf(line), line).end(spool)
 const open = (stream: SpoolPorts['stream'], mostBytes = 64 * 1024 * 1024, at = folder): Spool =>
   new Spool({
     folder: at,
@@ -166,11 +166,11 @@ describe('the spool', () => {
     const shelf = new Shelf()
     {
       await using spool = open(shelf)
-      for (const id of ['one', 'two', 'six']) spool.intend(id, `${id} intended`)
-      spool.append('one', 'one recorded')
+      const [one, two, six] = [new Told('one'), new Told('two'), new Told('six')]
+      for (const request of [one, two, six]) request.begin(spool)
+      one.end(spool)
       await turn()
-      // Another try of the same request.
-      spool.intend('two', 'two intended again')
+      two.again().begin(spool)
       spool.writeIntents()
       copyTo(copy)
     }
@@ -180,16 +180,18 @@ describe('the spool', () => {
       await spool.flush()
       expect(spool.recovered).toBe(starts === 0 ? 2 : 0)
     }
-    expect(restarted.lines).toEqual(['one recorded', 'two intended again', 'six intended'])
+    const [record, ...intents] = restarted.lines
+    expect([record, ...intents.toSorted()]).toEqual(['one recorded', 'six intended', 'two intended again'])
   })
 
   test('has written nothing of an intent whose request was never sent, and its record all the same', async () => {
     const shelf = new Shelf()
     await using spool = open(shelf)
-    for (const id of ['sent', 'unsent']) {
-      spool.intend(id, `${id} intended`)
-      copyTo(`${copy}-${id}`)
-      if (id === 'sent') spool.writeIntents()
+    const [sent, unsent] = [new Told('sent'), new Told('unsent')]
+    for (const request of [sent, unsent]) {
+      request.begin(spool)
+      copyTo(`${copy}-${request.id}`)
+      if (request === sent) spool.writeIntents()
     }
     const left = async (place: string): Promise<readonly string[]> => {
       const restarted = new Shelf()
@@ -200,7 +202,7 @@ describe('the spool', () => {
     }
     expect(await left(`${copy}-sent`)).toEqual([])
     expect(await left(`${copy}-unsent`)).toEqual(['sent intended'])
-    spool.append('unsent', 'unsent recorded')
+    unsent.end(spool)
     await turn()
     copyTo(copy)
     expect(await left(copy)).toEqual(['unsent recorded', 'sent intended'])
@@ -209,8 +211,9 @@ describe('the spool', () => {
   test('is drained when the bus has what earlier processes left, whatever this one has added', async () => {
     {
       await using spool = open(new Shelf())
-      for (const id of ['one', 'two']) spool.intend(id, `${id} intended`)
-      spool.append('one', 'one recorded')
+      const [one, two] = [new Told('one'), new Told('two')]
+      for (const request of [one, two]) request.begin(spool)
+      one.end(spool)
       await turn()
       copyTo(copy)
     }
@@ -258,12 +261,14 @@ describe('the spool', () => {
   test('publishes no intent while its request is under way, and keeps it over the end of a segment', async () => {
     const shelf = new Shelf()
     await using spool = open(shelf)
-    spool.intend('long', 'long intended')
+    const long = new Told('long')
+    long.begin(spool)
     const text = 'x'.repeat(1_000)
     for (let at = 0; at < 10_000; at++) {
-      spool.intend(`r${at}`, `r${at} intended`)
+      const request = new Told(`r${at}`, `r${at} ${text}`)
+      request.begin(spool)
       if (at % 3 === 0) spool.writeIntents()
-      spool.append(`r${at}`, `r${at} ${text}`)
+      request.end(spool)
       if (at % 500 === 0) await turn()
     }
     await spool.flush()
@@ -275,7 +280,7 @@ describe('the spool', () => {
     await using other = open(restarted, undefined, copy)
     await other.flush()
     expect(restarted.lines.filter((line) => line.startsWith('long'))).toEqual(['long intended'])
-    spool.append('long', 'long recorded')
+    long.end(spool)
     await spool.flush()
     expect(shelf.lines.filter((line) => line.startsWith('long'))).toEqual(['long recorded'])
   })
@@ -291,21 +296,21 @@ describe('the spool', () => {
         let at = join(place, 'life-0')
         let spool = open(line, undefined, at)
         let begun = 0
-        const underWay: string[] = []
+        const underWay: Told[] = []
         /** Ended, and a turn went by: nothing may take that back. */
         const [ended, sure] = [new Set<string>(), new Set<string>()]
         const settle = (): void => ended.forEach((id) => sure.add(id))
         for (const one of steps) {
           if (one === 'begin') {
-            const id = `r${(begun += 1)}`
-            spool.intend(id, `${id} intended`)
+            const request = new Told(`r${(begun += 1)}`)
+            request.begin(spool)
             spool.writeIntents()
-            underWay.push(id)
+            underWay.push(request)
           } else if (one === 'end') {
-            const id = underWay.shift()
-            if (id === undefined) continue
-            spool.append(id, `${id} recorded`)
-            ended.add(id)
+            const request = underWay.shift()
+            if (request === undefined) continue
+            request.end(spool)
+            ended.add(request.id)
           } else if (one === 'flush') await spool.flush().then(settle)
           else if (one === 'away') shelf.isAway = true
           else if (one === 'deaf') shelf.isDeaf = true
@@ -329,9 +334,9 @@ describe('the spool', () => {
           }
         }
         Object.assign(shelf, { isAway: false, isDeaf: false })
-        for (const id of underWay) {
-          spool.append(id, `${id} recorded`)
-          sure.add(id)
+        for (const request of underWay) {
+          request.end(spool)
+          sure.add(request.id)
         }
         await spool.flush()
         for (const one of [spool, ...killed]) await one[Symbol.asyncDispose]()
@@ -353,15 +358,16 @@ describe('the spool', () => {
 test('what a process said it had begun is there after it was killed with SIGKILL, and what it had recorded', async () => {
   const script = `
     import { Spool } from ${JSON.stringify(fileURLToPath(new URL('spool.ts', import.meta.url)))}
+    import { Told } from ${JSON.stringify(fileURLToPath(new URL('../../test/model/shelf.ts', import.meta.url)))}
     const never = { publish: () => new Promise(() => undefined) }
     const spool = new Spool({ folder: ${JSON.stringify(folder)}, stream: never, mostBytes: 1e9,
       idOf: () => null, onProblem: () => undefined, clock: { monotonic: () => performance.now() } })
     let at = 0
     const go = () => {
-      const first = at
-      for (let more = 0; more < 20; more++) { spool.intend(String(at), at + ' intended'); at++ }
+      const begun = Array.from({ length: 20 }, () => new Told(String(at++)))
+      for (const request of begun) request.begin(spool)
       spool.writeIntents()
-      for (let id = first; id < at; id += 2) spool.append(String(id), id + ' recorded')
+      for (const request of begun) if (Number(request.id) % 2 === 0) request.end(spool)
       process.stdout.write('begun ' + at + '\\n')
       setImmediate(() => { process.stdout.write('ended ' + at + '\\n'); setImmediate(go) })
     }

@@ -15,6 +15,8 @@
  */
 import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
 import type { Clock } from '#contracts/process/clock.ts'
+import { Roster } from '#contracts/roster.ts'
+import type { Intent } from './intent.ts'
 import {
   HEAD_END,
   intentLine,
@@ -53,8 +55,8 @@ export class Spool implements AsyncDisposable {
   readonly #ports: SpoolPorts
   readonly #journal: Journal
   #timer: NodeJS.Timeout
-  /** By id, in the order they began. */
-  readonly #open = new Map<string, string>()
+  /** Without a record so far. */
+  readonly #open = new Roster<Intent>()
   /** Lines of intents to be written. */
   #intended = ''
   #held: string[] = []
@@ -90,10 +92,11 @@ export class Spool implements AsyncDisposable {
 
   /**
    * To be written by `writeIntents` before anything is sent.
-   * @param line what is recorded if nothing else is; an earlier one of the same id counts no more.
+   * @param intent of the request: an earlier line of it counts no more.
    */
-  intend(id: string, line: string): void {
-    this.#open.set(id, line)
+  intend(intent: Intent, line: string): void {
+    intent.line = line
+    this.#open.add(intent)
     this.#intended += intentLine(line)
   }
 
@@ -103,11 +106,12 @@ export class Spool implements AsyncDisposable {
   }
 
   /**
-   * @param line without a line feed in it. @param id of the intent it takes the place of.
+   * @param intent whose place it takes. @param line without a line feed in it.
    * @param onWritten called once it is written, or cannot be now and is held in memory.
    */
-  append(id: string, line: string, onWritten?: () => void): void {
-    this.#open.delete(id)
+  append(intent: Intent, line: string, onWritten?: () => void): void {
+    this.#open.remove(intent)
+    intent.line = ''
     this.#hold(line)
     if (onWritten !== undefined) this.#waitingForIt.push(onWritten)
     if (this.#willWrite) return
@@ -155,8 +159,7 @@ export class Spool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer)
     // Whoever is still under way is cut off with this process.
-    for (const line of this.#open.values()) this.#hold(line)
-    this.#open.clear()
+    for (const { line } of this.#open.takeAll()) this.#hold(line)
     this.#write()
     const last = AbortSignal.timeout(LAST_MS)
     const tooLate = new Promise((resolve) => last.addEventListener('abort', resolve, { once: true }))
@@ -231,7 +234,7 @@ export class Spool implements AsyncDisposable {
   }
 
   #intents(): string {
-    return [...this.#open.values()].map(intentLine).join('')
+    return this.#open.members.map(({ line }) => intentLine(line)).join('')
   }
 
   /** Oldest segments go first; the one being written is small. */

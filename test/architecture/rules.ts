@@ -29,6 +29,7 @@ export const PLANES = {
     'canonical.ts',
     'ids.ts',
     'result.ts',
+    'roster.ts',
   ],
   'data-plane': [
     'main.ts',

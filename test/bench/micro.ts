@@ -175,9 +175,11 @@ function* usageCases(): Generator<Case> {
     unit: 'request',
     run: () => {
       const account = begin()
-      spool.intend(account.id, line(account.intend(begun)))
+      const entry = account.intend(begun)
+      if (entry === null) return
+      spool.intend(entry.intent, line(entry))
       spool.writeIntents()
-      spool.append(account.id, end(account))
+      spool.append(entry.intent, end(account))
     },
   }
 }

@@ -1,7 +1,37 @@
 /**
- * Where a node's usage goes, for tests of what brings it there.
+ * What a node's usage is made of and where it goes, for tests of what brings it there.
  */
 import { BusUnavailable } from '#contracts/bus/bus.ts'
+import { noIntent } from '#data-plane/usage/intent.ts'
+import type { Spool } from '#data-plane/usage/spool.ts'
+
+/** A request whose lines begin with its id. */
+export class Told {
+  readonly id: string
+  readonly #intent = noIntent()
+  readonly #record: string
+  #line: string
+
+  constructor(id: string, record = `${id} recorded`) {
+    this.id = id
+    this.#line = `${id} intended`
+    this.#record = record
+  }
+
+  /** It is tried once more. */
+  again(): this {
+    this.#line += ' again'
+    return this
+  }
+
+  begin(spool: Spool): void {
+    spool.intend(this.#intent, this.#line)
+  }
+
+  end(spool: Spool): void {
+    spool.append(this.#intent, this.#record)
+  }
+}
 
 /** A bus that keeps what it is told once by its id, and can be away. */
 export class Shelf {
