@@ -147,3 +147,16 @@ test('a segment that is published is removed, and nothing stands still for it', 
   expect(readdirSync(folder)).toHaveLength(1)
   expect(remove).not.toHaveBeenCalled()
 })
+
+test('who is still under way when it stops is published as was intended, and nothing is left on the disk', async () => {
+  const shelf = new Shelf()
+  {
+    await using spool = open(shelf, folder)
+    const [one, two] = [new Told('one'), new Told('two')]
+    for (const request of [one, two]) request.begin(spool)
+    spool.writeIntents()
+    one.end(spool)
+  }
+  expect(shelf.lines).toEqual(['one recorded', 'two intended'])
+  expect(readdirSync(folder)).toEqual([])
+})
