@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { OwnedProcess } from '#test/processes/owned.ts'
 import { lockFolder, type FolderLock } from './lock.ts'
@@ -66,6 +67,8 @@ describe('the lock of a data folder', () => {
     await using other = await holder(folder)
     await other.waitForLine(/has it/)
     const next = lockFolder(folder, 60_000)
+    // It has looked by then: who would not wait has been refused.
+    expect(await Promise.race([next, sleep(500, 'waits')])).toBe('waits')
     await other.stop('SIGTERM')
     const lock = await next
     expect(lock.ok).toBe(true)

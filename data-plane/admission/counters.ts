@@ -45,7 +45,7 @@ export interface LimitCounters extends AsyncDisposable {
    * most, and after it was in vain not at all until the counters are known to be back.
    */
   enter(entry: Entry): Promise<Verdict | null>
-  /** The request is over: it is under way no more, and cost `tokens` more (or less) than was said. */
+  /** Once for each that was let in: it is under way no more, and cost `tokens` more (or less) than was said. */
   leave(entry: Entry, piece: number, tokens: number): void
   /** Still under way: to be told of each request at least every `RENEW_MS`, or it is taken for lost. */
   renew(entries: readonly Entry[]): void
