@@ -32,7 +32,10 @@ const HOUSE: Readonly<Record<string, string>> = {
   'contracts/process/logger.ts': "import { pino } from 'pino'\nexport const log = pino()",
   'data-plane/routing/rank.ts':
     "/**\n * Pure.\n */\nimport { ok } from '#contracts/result.ts'\nexport const rank = ok",
-  'data-plane/upstream/pools.ts': "import { Pool } from 'undici'\nexport const pools = Pool",
+  'contracts/security/guarded-connector.ts':
+    "import { buildConnector } from 'undici'\nexport const connector = buildConnector",
+  'data-plane/upstream/pools.ts':
+    "import { connector } from '#contracts/security/guarded-connector.ts'\nexport const pools = connector",
   'data-plane/api/serve.ts':
     "import { rank } from '../routing/rank.ts'\nimport { pools } from '../upstream/pools.ts'\nexport const serve = [rank, pools]",
   'data-plane/api/serve.test.ts':

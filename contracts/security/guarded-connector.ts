@@ -14,8 +14,10 @@ export class EgressRefused extends Error {
   readonly code = 'APIPROXY_EGRESS'
 }
 
+export type Connector = buildConnector.connector
+
 /** @param timeoutMs for TCP and TLS together. */
-export function guardedConnector(allowPrivate: boolean, timeoutMs: number): buildConnector.connector {
+export function guardedConnector(allowPrivate: boolean, timeoutMs: number): Connector {
   const options = { timeout: timeoutMs, allowH2: false, keepAlive: true }
   if (allowPrivate) return buildConnector(options)
   const connect = buildConnector({ ...options, lookup: publicLookup })

@@ -11,10 +11,12 @@ import type { Deployment, Lane } from '../routing/snapshot.ts'
 import { isJson, isPlain, isStreamed, passedHeaders, withoutCredential } from './answer-head.ts'
 import { classifyNetworkError, classifyRefusal, failure, isReset, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
+import type { Call, Receiver } from './http/call.ts'
+import type { Headers } from './http/head.ts'
+import type { Origin } from './http/origin.ts'
 import type { Passage, StreamPassage } from './passage.ts'
-import type { Dispatcher } from './pools.ts'
-import { bodyOptions, type RequestBody } from './request-body.ts'
 import { readRateLimits, type RateLimits } from './rate-limits.ts'
+import type { RequestBody } from './request-body.ts'
 import { spentOf, type Spent, type Told } from './spent.ts'
 
 /** JSON answers up to this size are held whole, so that one cut short can still be tried elsewhere. */
@@ -42,13 +44,15 @@ export type Prepared = Readonly<{
 }>
 
 export type AttemptInput = Readonly<{
-  dispatcher: Dispatcher
+  origin: Origin
   deployment: Deployment
   lane: Lane
   /** 1 is the first. */
   attempt: number
   prepared: Prepared
   stream: boolean
+  /** Over a connection that was never used before. */
+  isFresh?: boolean
   /** For the first content of a stream, or the status line of a JSON answer, in milliseconds. */
   limitMs: number
   /** What is left of the whole request's time, in milliseconds. */
@@ -89,13 +93,13 @@ export function attempt(input: AttemptInput): Promise<AttemptResult> {
   return new Promise((resolve) => new Attempt(input, resolve).send())
 }
 
-class Attempt implements Dispatcher.DispatchHandler {
+class Attempt implements Receiver {
   readonly #input: AttemptInput
   readonly #resolve: (result: AttemptResult) => void
   readonly #chunks: Buffer[] = []
   #bytes = 0
   #state: State = 'waiting'
-  #controller: Dispatcher.DispatchController | null = null
+  #call: Call | null = null
   #timer: NodeJS.Timeout | undefined
   #stream: StreamPassage | null = null
   #committed = false
@@ -104,7 +108,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #told: Told | null = UNTOLD
   #status = 0
   #contentType = ''
-  #headers: Readonly<Record<string, string | string[] | undefined>> = {}
+  #headers: Headers = {}
 
   constructor(input: AttemptInput, resolve: (result: AttemptResult) => void) {
     this.#input = input
@@ -112,28 +116,23 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   send(): void {
-    const { dispatcher, deployment, lane, prepared, limitMs, remainingMs, client } = this.#input
+    const { origin, deployment, lane, prepared, isFresh = false, limitMs, remainingMs, client } = this.#input
     client.onGone(() => this.#giveUp(failure('cancelled')))
     if (this.#state === 'done') return // it had left before
     this.#timer = setTimeout(() => this.#outOfTime(), Math.min(limitMs, remainingMs))
-    const { method, path } = prepared
-    const { headers, body } = bodyOptions(prepared.headers.concat(lane.headers), prepared.body)
-    dispatcher.dispatch({ method, path, headers, body, bodyTimeout: deployment.timeouts.idleMs }, this)
+    const { method, path, headers, body } = prepared
+    const { idleMs } = deployment.timeouts
+    this.#call = origin.dispatch(
+      { method, path, headers, credential: lane.headers, body, idleMs, isFresh },
+      this,
+    )
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#state === 'done') controller.abort(new Error('given up'))
-    else this.#input.onSend?.()
+  onRequestStart(): void {
+    this.#input.onSend?.()
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Readonly<Record<string, string | string[] | undefined>>,
-  ): void {
-    // Early hints and the like: the answer is still to come.
-    if (this.#state !== 'waiting' || status < 200) return
+  onResponseStart(status: number, headers: Headers): void {
     this.#status = status
     this.#headers = headers
     this.#contentType = String(headers['content-type'] ?? '')
@@ -152,7 +151,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(chunk: Buffer): void {
     switch (this.#state) {
       case 'passing':
         this.#pass(chunk)
@@ -168,7 +167,7 @@ class Attempt implements Dispatcher.DispatchHandler {
         this.#keep(chunk)
         if (this.#bytes > REFUSAL_BYTES) this.#endRefusing()
         return
-      default: // waiting: cannot be; done: what still arrives is of no use
+      default: // cannot be
     }
   }
 
@@ -191,9 +190,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onResponseError(code: string): void {
     if (this.#state === 'done') return
-    const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
     const isStale = this.#state === 'waiting' && isReset(code) && this.#elapsed() < STALE_MS
     if (this.#committed) this.#breakOff()
     else if (this.#state === 'refusing') this.#endRefusing()
@@ -213,7 +211,7 @@ class Attempt implements Dispatcher.DispatchHandler {
       this.#begin(null)
       this.#write(told)
     } else if (stream?.verdict === 'error') {
-      this.#abort()
+      this.#call?.abort()
       this.#finish(this.#classify(stream.errorText))
     }
   }
@@ -254,10 +252,10 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   #write(told: Buffer | null): void {
     if (told === null || this.#input.client.write(told)) return
-    const controller = this.#controller
-    if (controller === null || controller.paused) return
-    controller.pause()
-    this.#input.client.onceDrained(() => controller.resume())
+    const call = this.#call
+    if (call === null || call.isPaused) return
+    call.pause()
+    this.#input.client.onceDrained(() => call.resume())
   }
 
   #endPassing(): void {
@@ -316,7 +314,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     // A 200 of the wrong kind has no error to read.
     const isUnread = this.#status < 300 && refusal.message === null
     this.#finish(isUnread ? this.#wrongKind(outcome, body) : refusal, refused)
-    this.#abort()
+    this.#call?.abort()
   }
 
   #classify(body: string): Failure {
@@ -359,14 +357,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   /** Ends the attempt from our side: out of time, or the client has left. */
   #giveUp(why: Failure): void {
     if (this.#state === 'done') return
-    this.#abort()
+    this.#call?.abort()
     this.#finish(why)
-  }
-
-  #abort(): void {
-    // Later, so that the error it reports comes after `#finish` and is ignored.
-    const controller = this.#controller
-    if (controller !== null) queueMicrotask(() => controller.abort(new Error('given up')))
   }
 
   /** In milliseconds. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { classifyNetworkError, classifyRefusal, failure, parseRetryAfter, type Refusal } from './classify.ts'
+import { ENDED } from './http/ended.ts'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
 
@@ -239,15 +240,16 @@ describe('Retry-After', () => {
 describe('what the network did', () => {
   test.each([
     ['UND_ERR_CONNECT_TIMEOUT', 'timeout'],
-    ['UND_ERR_BODY_TIMEOUT', 'timeout'],
+    [ENDED.silent, 'timeout'],
     ['ETIMEDOUT', 'timeout'],
     ['ECONNREFUSED', 'fault'],
     ['ECONNRESET', 'fault'],
-    ['UND_ERR_SOCKET', 'fault'],
+    [ENDED.closed, 'fault'],
     ['ENOTFOUND', 'fault'],
     ['CERT_HAS_EXPIRED', 'fault'],
     ['APIPROXY_EGRESS', 'fault'],
-    ['HPE_INVALID_CONSTANT', 'fault'],
+    [ENDED.malformed, 'fault'],
+    [ENDED.unreadable, 'fault'],
     ['', 'fault'],
   ])('%s is a %s of the provider', (code, outcome) => {
     expect(classifyNetworkError(code)).toEqual({

@@ -5,6 +5,7 @@
  */
 import type { ErrorCode, Problem } from '#contracts/errors.ts'
 import type { OutcomeClass } from '#contracts/telemetry/outcome.ts'
+import { ENDED } from './http/ended.ts'
 import { LONGEST_WAIT_MS, readError, type UpstreamError } from './upstream-error.ts'
 
 /**
@@ -158,16 +159,18 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
   return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, LONGEST_WAIT_MS) : null
 }
 
-/** Judges what the network did before there was an answer. `code` is Node's or undici's error code. */
+/**
+ * Judges what the network did before there was an answer.
+ * @param code Node's, undici's (while connecting), or one of `ENDED`.
+ */
 export function classifyNetworkError(code: string): Failure {
-  const timedOut =
-    code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' || code === 'ETIMEDOUT'
+  const timedOut = code === 'UND_ERR_CONNECT_TIMEOUT' || code === ENDED.silent || code === 'ETIMEDOUT'
   return failure(timedOut ? 'timeout' : 'fault')
 }
 
 /** Did the other side close the connection? */
 export const isReset = (code: string): boolean =>
-  code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+  code === ENDED.closed || code === 'ECONNRESET' || code === 'EPIPE'
 
 /** A failure without a status: nothing came, or not what was asked for. */
 export function failure(outcome: Failure['outcome'], message: string | null = null): Failure {

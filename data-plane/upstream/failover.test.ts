@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '#contracts/process/clock.ts'
 import { ok } from '#contracts/result.ts'
@@ -7,10 +8,11 @@ import { STRATEGIES } from '#contracts/routing/strategies.ts'
 import { Slots } from '#data-plane/routing/slots.ts'
 import type { Candidate, Lane } from '#data-plane/routing/snapshot.ts'
 import { eventually } from '#test/eventually.ts'
-import { prepared } from '#test/fakes/attempt-rig.ts'
+import { ANSWER, JSON_TYPE, prepared } from '#test/fakes/attempt-rig.ts'
 import { behaviours, type Behaviour } from '#test/fakes/behaviour.ts'
 import { deployment, lane } from '#test/fakes/deployment.ts'
 import { FakeProvider } from '#test/fakes/provider.ts'
+import { answered, RawUpstream } from '#test/fakes/raw-upstream.ts'
 import { RecordedClient } from '#test/fakes/recorded-client.ts'
 import { runPlan, type AttemptRecord, type PlanInput, type PlanResult } from './failover.ts'
 import { Health, type Ask } from './health/health.ts'
@@ -288,6 +290,22 @@ describe('a connection that breaks before a byte of answer', () => {
     providers.a.dropIdleConnections()
     expect(await run(plan)).toMatchObject({ kind: 'answered', failure: null })
     expect(told()).toEqual(['a sk-a success', 'a sk-a success'])
+  })
+
+  test('is made once more over a new one, as others that were idle may be closed, too', async () => {
+    // Closes each connection when it is used a second time.
+    const used = new Set<Socket>()
+    await using up = await RawUpstream.start((socket) => {
+      if (used.has(socket)) socket.destroy()
+      else socket.write(answered(200, JSON_TYPE, ANSWER))
+      used.add(socket)
+    })
+    const there = deployment('a', { origin: up.origin, timeouts: TIMEOUTS })
+    const plan = [{ deployment: there, tier: 0, weight: 1 }]
+    await Promise.all([run(plan), run(plan), run(plan)])
+    expect(up.connections).toBe(3)
+    expect(await run(plan)).toMatchObject({ kind: 'answered', attempts: 2, failure: null })
+    expect(up.connections).toBe(4)
   })
 
   test('is no news when nobody listens: the next candidate answers', async () => {

@@ -287,18 +287,19 @@ class Run {
     return this.#health.begin(next.deployment, next.lane, ask, warmth, this.#clock.monotonic())
   }
 
-  #send({ place: { pick }, deployment, lane, prepared }: Next, ticket: Ticket): Promise<AttemptResult> {
+  #send({ place: { pick, same }, deployment, lane, prepared }: Next, ticket: Ticket): Promise<AttemptResult> {
     const { stream, client, onSend } = this.#input
     const { firstTokenMs, answerMs } = deployment.timeouts
     const { startedAt } = ticket
     const configured = stream ? firstTokenMs : answerMs
     return attempt({
-      dispatcher: this.#pools.for(deployment),
+      origin: this.#pools.for(deployment),
       deployment,
       lane,
       attempt: this.#attempts,
       prepared,
       stream,
+      isFresh: same !== null,
       limitMs: firstLimitMs(pick.chosen.standing.expectedMs, configured, pick.hasOther),
       remainingMs: this.#endsAt - startedAt,
       startedAt,

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RecordedReceiver, smallRequest } from '#test/fakes/recorded-receiver.ts'
+import { ENDED } from './http/ended.ts'
 import { Pools, type Destination } from './pools.ts'
 
 let pools: Pools
@@ -35,6 +37,8 @@ describe('a pool', () => {
     const again = pools.for(gone)
     expect(again).not.toBe(closed)
     expect(pools.for(gone)).toBe(again)
-    await expect(closed.request({ path: '/', method: 'GET' })).rejects.toThrow(/closed|destroyed/i)
+    const receiver = new RecordedReceiver()
+    closed.dispatch(smallRequest(), receiver)
+    expect(await receiver.over).toMatchObject({ code: ENDED.gone, told: ['error'] })
   })
 })

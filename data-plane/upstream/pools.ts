@@ -1,18 +1,10 @@
 /**
  * Connections to providers: one pool per origin, guarded against addresses a provider may not have.
  *
- * The data plane's home of undici. Plain HTTP/1.1: a stream broken on one HTTP/2 connection would break its
- * neighbours with it.
+ * Plain HTTP/1.1: a stream broken on one HTTP/2 connection would break its neighbours with it.
  */
-import { Pool, type Dispatcher } from 'undici'
 import { guardedConnector } from '#contracts/security/guarded-connector.ts'
-
-export type { Dispatcher } from 'undici'
-
-/** At most this many connections to one origin; more requests wait in the pool. */
-const CONNECTIONS = 1_024
-/** Idle connections are closed before most servers close theirs (nginx 75 s, Node 5 s), in milliseconds. */
-const KEEP_ALIVE_MS = 4_000
+import { Origin } from './http/origin.ts'
 
 /** Where to connect: what a deployment says about its provider's address. */
 export type Destination = Readonly<{
@@ -23,11 +15,11 @@ export type Destination = Readonly<{
 }>
 
 export class Pools implements AsyncDisposable {
-  readonly #pools = new Map<string, Pool>()
+  readonly #pools = new Map<string, Origin>()
   /** The same by object: a request need not spell its destination's key. */
-  #known = new WeakMap<Destination, Pool>()
+  #known = new WeakMap<Destination, Origin>()
 
-  for(destination: Destination): Dispatcher {
+  for(destination: Destination): Origin {
     const known = this.#known.get(destination)
     if (known !== undefined) return known
     const key = keyOf(destination)
@@ -36,16 +28,8 @@ export class Pools implements AsyncDisposable {
     return pool
   }
 
-  #open(key: string, { origin, allowPrivate, timeouts }: Destination): Pool {
-    const pool = new Pool(origin, {
-      connections: CONNECTIONS,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      // Each attempt has its own deadlines; see attempt.ts.
-      headersTimeout: 0,
-      connect: guardedConnector(allowPrivate, timeouts.connectMs),
-    })
+  #open(key: string, { origin, allowPrivate, timeouts }: Destination): Origin {
+    const pool = new Origin(origin, guardedConnector(allowPrivate, timeouts.connectMs))
     this.#pools.set(key, pool)
     return pool
   }
@@ -58,12 +42,12 @@ export class Pools implements AsyncDisposable {
       if (wanted.has(key)) continue
       this.#pools.delete(key)
       this.#known = new WeakMap()
-      pool.close().catch(() => undefined) // already closing
+      pool.close()
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()))
+    await Promise.all([...this.#pools.values()].map((pool) => pool[Symbol.asyncDispose]()))
   }
 }
 

@@ -6,8 +6,8 @@
  * the next start, become records as they are. So whatever a provider was sent is in the books, and killing the
  * process at any moment loses none.
  *
- * Intents wait for `writeIntents`, which is asked for right before the first byte of a request is sent: undici
- * sends the requests of one turn of the event loop together at its end, so their intents, and the records that
+ * Intents wait for `writeIntents`, which is asked for right before the first byte of a request is sent: the
+ * requests of one turn of the event loop are sent together at its end, so their intents, and the records that
  * wait, are written in one go. A record is written within its turn in any case, and before its client has the
  * end of the answer. Every 200 ms what was written is forced to the disk, and what waits is published. Whatever
  * may have been published already is published again after a start: it is stored once by its id. Bounded: when

@@ -60,7 +60,7 @@ export class AttemptRig implements AsyncDisposable {
   start({ origin }: Readonly<{ origin: string }>, over: Partial<AttemptInput> = {}): Promise<AttemptResult> {
     const target = over.deployment ?? deployment('a', { origin, timeouts: TIMEOUTS })
     return attempt({
-      dispatcher: this.#pools.for(target),
+      origin: this.#pools.for(target),
       deployment: target,
       lane: lane('sk-1'),
       attempt: 1,

@@ -1,0 +1,211 @@
+/**
+ * A connection to an upstream: one request at a time, and the answer to it.
+ *
+ * It is used again only after an answer that ended where it said it would, with nothing behind it. Whatever else
+ * happens closes it: the next bytes might belong to an answer that somebody else was waiting for.
+ */
+import type { Socket } from 'node:net'
+import type { Member } from '#contracts/roster.ts'
+import { piecesOf, type RequestBody } from '../request-body.ts'
+import type { Call, Carrier } from './call.ts'
+import { ChunkedBody } from './chunks.ts'
+import { ENDED } from './ended.ts'
+import { END_OF_HEAD, mayBegin, MOST_HEAD_BYTES, readHead, type Head } from './head.ts'
+import { lengthOf } from './request.ts'
+
+/** One write is cheaper than two gathered, up to about this length; Latin-1 keeps every byte what it is. */
+const ONE_WRITE_BYTES = 4 * 1024
+
+export type ConnectionEvents = Readonly<{
+  /** Its answer has ended: it takes another request. */
+  onFree: (connection: Connection) => void
+  /** It takes no more. Told once. */
+  onGone: (connection: Connection) => void
+}>
+
+export class Connection implements Carrier, Member {
+  place = -1
+  /** Looked at since it was used last: see `origin.ts`. */
+  looks = 0
+  /** How long the other side keeps it when nothing is asked, in milliseconds; null: it does not say. */
+  keptMs: number | null = null
+  readonly #socket: Socket
+  readonly #events: ConnectionEvents
+  #isGone = false
+  #isTimed = false
+  /** How often something has come. */
+  #heard = 0
+  #call: Call | null = null
+  /** Of a head that is not whole yet. */
+  #kept: Buffer | null = null
+  /** Null: it has not come yet. */
+  #head: Head | null = null
+  #left = 0
+  #chunks: ChunkedBody | null = null
+
+  constructor(socket: Socket, events: ConnectionEvents) {
+    this.#socket = socket
+    this.#events = events
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes))
+    socket.on('end', () => this.#ended())
+    socket.on('timeout', () => this.#silent())
+    socket.on('error', (error: NodeJS.ErrnoException) => this.end(error.code ?? ENDED.closed))
+    socket.on('close', () => this.end(ENDED.closed))
+  }
+
+  /** @param head see `request.ts`. */
+  send(call: Call, head: string): void {
+    this.#call = call
+    this.#head = null
+    call.begin(this)
+    if (this.#call !== call) return
+    if (call.isPaused) this.#socket.pause()
+    this.#write(head, call.request.body)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+    // It is not the upstream's silence.
+    if (this.#isTimed) this.#limitSilence(0)
+  }
+
+  resume(): void {
+    const call = this.#call
+    if (call !== null && this.#head !== null) this.#limitSilence(call.request.idleMs)
+    this.#socket.resume()
+  }
+
+  drop(): void {
+    this.#call = null
+    this.#leave()
+  }
+
+  /** Was it closed, by whomever? */
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** Closes it at once, and tells whoever waits for an answer. */
+  end(code: string): void {
+    const call = this.#call
+    this.drop()
+    call?.fail(code)
+  }
+
+  #write(head: string, body: RequestBody | null): void {
+    const socket = this.#socket
+    if (body === null) socket.write(head, 'latin1')
+    else if (lengthOf(body) <= ONE_WRITE_BYTES) {
+      let text = head
+      for (const piece of piecesOf(body)) text += piece.toString('latin1')
+      socket.write(text, 'latin1')
+    } else {
+      socket.cork()
+      socket.write(head, 'latin1')
+      for (const piece of piecesOf(body)) socket.write(piece)
+      socket.uncork()
+    }
+  }
+
+  /** A process that was held up sees the clock before it sees what has come meanwhile. */
+  #silent(): void {
+    const [call, heard] = [this.#call, this.#heard]
+    setImmediate(() => {
+      if (this.#call === call && this.#heard === heard && this.#isTimed) this.end(ENDED.silent)
+    })
+  }
+
+  #receive(bytes: Buffer): void {
+    const call = this.#call
+    this.#heard += 1
+    if (call === null) this.drop() // nobody asked
+    else if (this.#head !== null) this.#receiveBody(call, this.#head, bytes, 0)
+    else this.#receiveHead(call, this.#kept === null ? bytes : Buffer.concat([this.#kept, bytes]))
+  }
+
+  #receiveHead(call: Call, bytes: Buffer): void {
+    this.#kept = null
+    for (let from = 0; ;) {
+      const end = bytes.indexOf(END_OF_HEAD, from)
+      if ((end === -1 ? bytes.length : end) - from > MOST_HEAD_BYTES) return this.end(ENDED.malformed)
+      if (end === -1) {
+        if (!mayBegin(bytes.toString('latin1', from))) return this.end(ENDED.malformed)
+        this.#kept = from === 0 ? bytes : bytes.subarray(from)
+        return
+      }
+      const head = readHead(bytes.toString('latin1', from, end + 2))
+      // Nobody asked for another protocol.
+      if (head === null || head.status === 101) return this.end(ENDED.malformed)
+      from = end + END_OF_HEAD.length
+      if (head.status >= 200) return this.#begin(call, head, bytes, from)
+    }
+  }
+
+  #begin(call: Call, head: Head, bytes: Buffer, from: number): void {
+    this.#head = head
+    this.#left = head.length
+    this.#chunks = head.framing === 'chunked' ? new ChunkedBody() : null
+    call.head(head.status, head.headers)
+    if (this.#call !== call) return
+    const isWhole = head.framing === 'length' && head.length <= bytes.length - from
+    if (!isWhole && !call.isPaused) this.#limitSilence(call.request.idleMs)
+    if (isWhole || from < bytes.length) this.#receiveBody(call, head, bytes, from)
+  }
+
+  #receiveBody(call: Call, { framing }: Head, bytes: Buffer, from: number): void {
+    if (framing === 'chunked') this.#receiveChunks(call, bytes, from)
+    else {
+      const end = framing === 'close' ? bytes.length : Math.min(bytes.length, from + this.#left)
+      if (framing === 'length') this.#left -= end - from
+      if (end > from) call.data(bytes.subarray(from, end))
+      if (this.#call === call && framing === 'length' && this.#left === 0)
+        this.#finish(call, end === bytes.length)
+    }
+  }
+
+  #receiveChunks(call: Call, bytes: Buffer, from: number): void {
+    const chunks = this.#chunks
+    if (chunks === null) return
+    chunks.at = from
+    for (let piece = chunks.next(bytes); piece !== null; piece = chunks.next(bytes)) {
+      call.data(piece)
+      if (this.#call !== call) return
+    }
+    if (chunks.isBroken) this.end(ENDED.malformed)
+    else if (chunks.isOver) this.#finish(call, chunks.at === bytes.length)
+  }
+
+  /** @param isClean nothing came behind the answer. */
+  #finish(call: Call, isClean: boolean): void {
+    const head = this.#head
+    this.#call = null
+    // What was asked may not have been taken yet: the rest of it would go before the next request.
+    const isSent = this.#socket.writableLength === 0
+    if (head !== null && head.isKept && isClean && isSent && !this.#isGone) {
+      this.keptMs = head.keptMs
+      if (this.#isTimed) this.#limitSilence(0)
+      if (call.isPaused) this.#socket.resume()
+      this.#events.onFree(this)
+    } else this.#leave()
+    call.end()
+  }
+
+  #ended(): void {
+    const call = this.#call
+    if (call !== null && this.#head?.framing === 'close') this.#finish(call, true)
+    else this.end(ENDED.closed)
+  }
+
+  /** @param ms 0: not at all. */
+  #limitSilence(ms: number): void {
+    this.#isTimed = ms > 0
+    this.#socket.setTimeout(ms)
+  }
+
+  #leave(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#socket.destroy()
+    this.#events.onGone(this)
+  }
+}

@@ -1,0 +1,182 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { mayBegin, readHead } from './head.ts'
+
+const head = (...lines: readonly string[]) => readHead(['HTTP/1.1 200 OK', ...lines, ''].join('\r\n'))
+
+describe('a head', () => {
+  test('has its status, its headers in lower case, and lists of what came several times', () => {
+    const read = readHead(
+      'HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nX-Limit:\t 7 \t\r\n' +
+        'Set-Cookie: a=1\r\nset-cookie: b=2\r\nSET-COOKIE: c=3\r\nempty:\r\ncontent-length: 12\r\n',
+    )
+    expect(read).toMatchObject({ status: 429, framing: 'length', length: 12, isKept: true, keptMs: null })
+    expect({ ...read?.headers }).toEqual({
+      'content-type': 'application/json',
+      'x-limit': '7',
+      'set-cookie': ['a=1', 'b=2', 'c=3'],
+      empty: '',
+      'content-length': '12',
+    })
+  })
+
+  test.each([['HTTP/1.1 200\r\n'], ['HTTP/1.1 200 \r\n'], ['HTTP/1.1 299 Quite fine, \xe9h?\r\n']])(
+    'may begin with %j',
+    (text) => {
+      expect(readHead(text)?.framing).toBe('close')
+    },
+  )
+
+  test.each([
+    ['HTTP/2 200 OK\r\n'],
+    ['HTTP/1.2 200 OK\r\n'],
+    ['http/1.1 200 OK\r\n'],
+    [' HTTP/1.1 200 OK\r\n'],
+    ['HTTP/1.1  200 OK\r\n'],
+    ['HTTP/1.1 20 OK\r\n'],
+    ['HTTP/1.1 2000 OK\r\n'],
+    ['HTTP/1.1 099 OK\r\n'],
+    ['HTTP/1.1 200OK\r\n'],
+    ['HTTP/1.1 200 OK\n'],
+    ['\r\n'],
+    [''],
+    ['<html>\r\n'],
+  ])('does not begin with %j', (text) => {
+    expect(readHead(text)).toBeNull()
+  })
+
+  test.each([
+    ['a name without a value', 'name'],
+    ['no name', ': value'],
+    ['a blank before the colon', 'name : value'],
+    ['a line that goes on', 'name: value\r\n more'],
+    ['a line feed alone', 'name: value\nother: value'],
+    ['a carriage return alone', 'name: value\rother: value'],
+    ['a NUL', 'name: val\0ue'],
+    ['another control character', 'name: val\x7fue'],
+    ['a name that is none', 'na(me: value'],
+    ['a name in Latin-1', 'n\xe4me: value'],
+  ])('with %s is none', (_what, line) => {
+    expect(head(line)).toBeNull()
+  })
+
+  test('may name what objects have by nature', () => {
+    const read = head('constructor: a', '__proto__: b', 'toString: c')
+    expect(Object.entries(read?.headers ?? {})).toEqual([
+      ['constructor', 'a'],
+      ['__proto__', 'b'],
+      ['tostring', 'c'],
+    ])
+  })
+
+  test('that was spelled is read as it was', () => {
+    const name = fc.stringMatching(/^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,20}$/)
+    const value = fc.stringMatching(
+      /^([\x21-\x7e\xa1-\xff]([\t\x20-\x7e\xa1-\xff]{0,30}[\x21-\x7e\xa1-\xff])?)?$/,
+    )
+    const blank = fc.constantFrom('', ' ', '\t ', '   ')
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, blank, value, blank), { maxLength: 20 }), (all) => {
+        const own = all.filter(([one]) => !/^(content-length|transfer-encoding)$/i.test(one))
+        const read = head(...own.map(([one, before, what, after]) => `${one}:${before}${what}${after}`))
+        const wanted = Object.groupBy(own, ([one]) => one.toLowerCase())
+        expect(Object.keys(read?.headers ?? {}).toSorted()).toEqual(Object.keys(wanted).toSorted())
+        for (const [one, those] of Object.entries(wanted))
+          expect([read?.headers[one]].flat()).toEqual(those?.map(([, , what]) => what))
+      }),
+    )
+  })
+})
+
+describe('a body', () => {
+  test.each<[string, readonly string[], string, number]>([
+    ['goes on for its length', ['content-length: 5'], 'length', 5],
+    ['may be empty', ['content-length: 0'], 'length', 0],
+    ['comes in chunks', ['Transfer-Encoding: Chunked'], 'chunked', 0],
+    ['of no length ends with the connection', ['content-type: text/plain'], 'close', 0],
+  ])('%s', (_what, lines, framing, length) => {
+    expect(head(...lines)).toMatchObject({ framing, length })
+  })
+
+  test.each([
+    [['content-length: 5', 'content-length: 6']],
+    [['content-length: 5', 'Content-Length: 5']],
+    [['content-length: 5, 5']],
+    [['content-length: +5']],
+    [['content-length: -5']],
+    [['content-length: 0x5']],
+    [['content-length: 5.0']],
+    [['content-length:']],
+    [['content-length: 1234567890123456']],
+    [['content-length: 5', 'transfer-encoding: chunked']],
+    [['transfer-encoding: chunked', 'transfer-encoding: chunked']],
+    [['transfer-encoding: gzip, chunked']],
+    [['transfer-encoding: chunked, identity']],
+    [['transfer-encoding: identity']],
+    [['transfer-encoding:']],
+  ])('has no end that everybody agrees on with %j', (lines) => {
+    expect(head(...lines)).toBeNull()
+  })
+
+  test.each([100, 103, 199, 204, 304])('is none under %i', (status) => {
+    const of = (line: string) => readHead(`HTTP/1.1 ${status} Any\r\n${line}\r\n`)
+    expect(of('x: y')).toMatchObject({ framing: 'length', length: 0, isKept: true })
+    expect(of('content-length: 0')).toMatchObject({ framing: 'length', length: 0, isKept: true })
+    // Whoever says that there is one may send it.
+    for (const line of ['content-length: 5', 'content-length: x', 'transfer-encoding: chunked'])
+      expect(of(line)).toMatchObject({ framing: 'length', length: 0, isKept: false })
+  })
+
+  test('of a server of HTTP/1.0 may come in chunks, and nothing comes after it', () => {
+    expect(readHead('HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n')).toMatchObject({
+      framing: 'chunked',
+      isKept: false,
+    })
+  })
+})
+
+describe('what has no end yet', () => {
+  test('may be the beginning of a head, up to any of its bytes', () => {
+    const text = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n'
+    for (let length = 0; length < text.length; length++) expect(mayBegin(text.slice(0, length))).toBe(true)
+  })
+
+  test.each([
+    ['SSH-2.0-OpenSSH_9.2\r\n'],
+    ['<html>'],
+    ['\0\0\x12\x04\0'],
+    ['HTTP/2'],
+    ['h'],
+    ['\n'],
+    ['HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
+    ['HTTP/1.1 200 OK\r\ncontent-length: 0\n'],
+  ])('is none with %j', (text) => {
+    expect(mayBegin(text)).toBe(false)
+  })
+})
+
+describe('a connection', () => {
+  const sized = 'content-length: 0'
+  test.each<[string, boolean]>([
+    [`HTTP/1.1 200 OK\r\n${sized}\r\n`, true],
+    [`HTTP/1.1 200 OK\r\n${sized}\r\nconnection: keep-alive\r\n`, true],
+    [`HTTP/1.1 200 OK\r\n${sized}\r\nconnection: close\r\n`, false],
+    [`HTTP/1.1 200 OK\r\n${sized}\r\nConnection: Keep-Alive, Close\r\n`, false],
+    [`HTTP/1.1 200 OK\r\n${sized}\r\nconnection: upgrade\r\nconnection: close\r\n`, false],
+    [`HTTP/1.0 200 OK\r\n${sized}\r\n`, false],
+    [`HTTP/1.0 200 OK\r\n${sized}\r\nconnection: keep-alive\r\n`, false],
+    ['HTTP/1.1 200 OK\r\n', false],
+  ])('after %j is kept: %s', (text, isKept) => {
+    expect(readHead(text)?.isKept).toBe(isKept)
+  })
+
+  test.each<[string, number | null]>([
+    ['timeout=5', 5_000],
+    ['timeout=5, max=100', 5_000],
+    ['max=100, Timeout=60', 60_000],
+    ['max=100', null],
+    ['timeout=soon', null],
+  ])('whose server says keep-alive: %s is kept for %s ms', (value, keptMs) => {
+    expect(head(sized, `keep-alive: ${value}`)?.keptMs).toBe(keptMs)
+  })
+})
