@@ -1,0 +1,139 @@
+/**
+ * Answers over HTTP/1.1 as bytes: as servers spell them, and spoiled.
+ *
+ * Pure, with the dice as an argument.
+ */
+import type { Random } from '#contracts/process/clock.ts'
+import { oneOf, wholeBetween } from '../../faults/dice.ts'
+
+export type Spelled = Readonly<{
+  /** Written one after the other, a turn of the event loop apart. */
+  pieces: readonly Buffer[]
+  /** Does the server close the connection behind it? */
+  isClosed: boolean
+  /** What it says; null: nobody knows. */
+  says: Readonly<{ status: number; body: string }> | null
+}>
+
+const STATUSES = [200, 200, 200, 201, 299, 400, 404, 429, 500, 503, 529]
+const NO_BODY = [204, 304]
+const HEADERS = [
+  'Content-Type: application/json',
+  'content-type:text/event-stream; charset=utf-8',
+  'Date: Mon, 30 Nov 2026 09:00:00 GMT',
+  'x-request-id: req_0123456789',
+  'X-RateLimit-Remaining-Requests: 59',
+  'set-cookie: a=b; path=/',
+  'Server: \u00fcber/1.0',
+  'connection: keep-alive',
+  'Keep-Alive: timeout=5, max=100',
+  'cf-ray:  9a-FRA',
+  'empty:',
+]
+const LONGEST_BODY = 3_000
+
+/** An answer as it should be. */
+export function spelled(random: Random): Spelled {
+  const status = random() < 0.1 ? oneOf(random, NO_BODY) : oneOf(random, STATUSES)
+  const headers = HEADERS.filter(() => random() < 0.4)
+  const data = NO_BODY.includes(status)
+    ? Buffer.alloc(0)
+    : bytesOf(random, wholeBetween(random, 0, LONGEST_BODY))
+  const framing = NO_BODY.includes(status) ? 'none' : oneOf(random, ['length', 'length', 'chunked', 'close'])
+  if (framing === 'length')
+    headers.push(`${oneOf(random, ['Content-Length', 'content-length'])}: ${data.length}`)
+  if (framing === 'chunked')
+    headers.push(oneOf(random, ['Transfer-Encoding: chunked', 'transfer-encoding:Chunked']))
+  if (random() < 0.1) headers.push('Connection: close')
+  const hints = random() < 0.1 ? 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n' : ''
+  const head = `${hints}HTTP/1.1 ${status} ${oneOf(random, ['OK', '', 'Not So Good'])}\r\n${headers.join('\r\n')}\r\n\r\n`
+  const bytes = Buffer.concat([
+    Buffer.from(headers.length === 0 ? head.replace('\r\n\r\n\r\n', '\r\n\r\n') : head, 'latin1'),
+    framing === 'chunked' ? chunked(random, data) : data,
+  ])
+  return {
+    pieces: cut(random, bytes),
+    isClosed: framing === 'close' || headers.includes('Connection: close'),
+    says: { status, body: data.toString('latin1') },
+  }
+}
+
+/** An answer of which some bytes are others, missing or too many. */
+export function spoiled(random: Random): Spelled {
+  const { pieces } = spelled(random)
+  let bytes = Buffer.concat(pieces)
+  const times = wholeBetween(random, 1, 3)
+  for (let time = 0; time < times; time++) {
+    // Heads are shorter than bodies, and matter more.
+    const at = wholeBetween(random, 0, (random() < 0.7 ? Math.min(bytes.length, 300) : bytes.length) - 1)
+    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
+    const other = Buffer.from(oneOf(random, SPOILT), 'latin1')
+    switch (wholeBetween(random, 0, 3)) {
+      case 0:
+        bytes = Buffer.from(before)
+        break
+      case 1:
+        bytes = Buffer.concat([before, after.subarray(1)])
+        break
+      case 2:
+        bytes = Buffer.concat([before, other, after])
+        break
+      default:
+        bytes = Buffer.concat([before, other, after.subarray(other.length)])
+    }
+    if (bytes.length === 0) break
+  }
+  return { pieces: cut(random, bytes), isClosed: true, says: null }
+}
+
+const SPOILT = [
+  '\r',
+  '\n',
+  '\r\n',
+  '\r\n\r\n',
+  '\0',
+  ':',
+  '0',
+  '5',
+  'f',
+  '-',
+  ',',
+  '\x7f',
+  '\xff',
+  'content-length: 3\r\n',
+  '\r\ntransfer-encoding: chunked\r\n',
+  'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno',
+]
+
+function bytesOf(random: Random, length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  for (let at = 0; at < length; at++) bytes[at] = wholeBetween(random, 0, 255)
+  return bytes
+}
+
+function chunked(random: Random, data: Buffer): Buffer {
+  const chunks: Buffer[] = []
+  for (let at = 0; at < data.length;) {
+    const chunk = data.subarray(at, at + wholeBetween(random, 1, 1_000))
+    const size = chunk.length.toString(16)
+    const extension = random() < 0.1 ? ';a=b' : ''
+    chunks.push(Buffer.from(`${random() < 0.5 ? size : size.toUpperCase()}${extension}\r\n`), chunk, LINE_END)
+    at += chunk.length
+  }
+  return Buffer.concat([...chunks, Buffer.from(random() < 0.1 ? '0\r\nx-sum: 1\r\n\r\n' : '0\r\n\r\n')])
+}
+
+const LINE_END = Buffer.from('\r\n')
+
+function cut(random: Random, bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = []
+  const longest = oneOf(random, [1, 20, 500, 10_000])
+  // A piece for every byte would take a second for a long answer.
+  const least = Math.ceil(bytes.length / 200)
+  for (let at = 0; at < bytes.length;) {
+    const piece = bytes.subarray(at, at + Math.max(least, wholeBetween(random, 1, longest)))
+    pieces.push(piece)
+    at += piece.length
+  }
+  return pieces
+}
