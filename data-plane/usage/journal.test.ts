@@ -36,7 +36,7 @@ test('what is written is in the file as it is, however long it is and whatever c
       character.repeat(length),
     ),
   )
-  for (const text of texts) journal.write(recordLine(text), 1)
+  for (const text of texts) journal.write([recordLine(text)], 1)
   const [segment] = journal.segments
   const written = readFileSync(join(folder, segment?.name ?? ''))
   expect(segment).toMatchObject({ bytes: written.length, records: texts.length })

@@ -58,7 +58,7 @@ export class Spool implements AsyncDisposable {
   /** Without a record so far. */
   readonly #open = new Roster<Intent>()
   /** Lines of intents to be written. */
-  #intended = ''
+  #intended: string[] = []
   #held: string[] = []
   #heldBytes = 0
   /** To be told of what is held. */
@@ -97,12 +97,12 @@ export class Spool implements AsyncDisposable {
   intend(intent: Intent, line: string): void {
     intent.line = line
     this.#open.add(intent)
-    this.#intended += intentLine(line)
+    this.#intended.push(intentLine(line))
   }
 
   /** All intents are written when this returns, if the disk can be written at all. */
   writeIntents(): void {
-    if (this.#intended !== '') this.#write()
+    if (this.#intended.length > 0) this.#write()
   }
 
   /**
@@ -201,10 +201,10 @@ export class Spool implements AsyncDisposable {
 
   /** Writes the intents and, in one go with them, what is held. */
   #write(): void {
-    if (this.#held.length === 0 && this.#intended === '') return
+    if (this.#held.length === 0 && this.#intended.length === 0) return
     const isWritten = !this.#isRefused && this.#attempt('cannot write the usage spool', () => this.#put())
     // What could not be written is open still, and so in whatever segment comes next.
-    this.#intended = ''
+    this.#intended = []
     if (!isWritten) {
       this.#isRefused = true
       this.#boundHeld()
@@ -220,21 +220,23 @@ export class Spool implements AsyncDisposable {
   }
 
   #put(): void {
-    const records = this.#held.join('')
+    const held = this.#held
     // A new segment tells all that are open, these among them.
-    const lines = this.#journal.isOpen ? this.#intended + records : this.#intents() + records + HEAD_END
-    this.#journal.write(lines, this.#held.length)
+    const lines = this.#journal.isOpen ? this.#intended.concat(held) : [...this.#intents(), ...held, HEAD_END]
+    this.#journal.write(lines, held.length)
   }
 
   /** What is open is told in the next segment at once: this one may be published and go. */
   #turnOver(): void {
     this.#journal.close()
     if (this.#open.size > 0)
-      this.#attempt('cannot write the usage spool', () => this.#journal.write(this.#intents() + HEAD_END, 0))
+      this.#attempt('cannot write the usage spool', () =>
+        this.#journal.write([...this.#intents(), HEAD_END], 0),
+      )
   }
 
-  #intents(): string {
-    return this.#open.members.map(({ line }) => intentLine(line)).join('')
+  #intents(): readonly string[] {
+    return this.#open.members.map(({ line }) => intentLine(line))
   }
 
   /** Oldest segments go first; the one being written is small. */
