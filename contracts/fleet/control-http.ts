@@ -1,8 +1,7 @@
 /**
  * The control link over HTTP: what a node asks of the control plane when it is a process of its own.
  *
- * The second home of undici in the data plane: these connections go to our own side and need no egress
- * guard. Several control planes are tried in turn, beginning with the one that answered last.
+ * These connections go to our own side and need no egress guard. Several control planes are tried in turn, beginning with the one that answered last.
  */
 import { Agent } from 'undici'
 import { CommitsAnswer, ModelListsAnswer, SecretsAnswer, SecretsRequest, type ControlLink } from './link.ts'

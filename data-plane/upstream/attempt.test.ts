@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '#test/eventually.ts'
 import { ANSWER, AttemptRig, DONE, JSON_TYPE, prepared, ROLE, WORD } from '#test/fakes/attempt-rig.ts'
+import { deployment } from '#test/fakes/deployment.ts'
 import { answered, EVENT_STREAM, headOf, LAST_PIECE, piece } from '#test/fakes/raw-upstream.ts'
 import { RecordedClient } from '#test/fakes/recorded-client.ts'
 
@@ -195,7 +196,10 @@ describe('a stream', () => {
       (socket) =>
         void socket.write(Buffer.concat([headOf(200, EVENT_STREAM), piece('data: {"error":"boom"}\n\n')])),
     )
-    expect((await rig.startStream(target)).failure?.message).toBe('boom')
+    // Its silence alone would not end it.
+    const timeouts = { connectMs: 500, answerMs: 300, firstTokenMs: 300, idleMs: 3_600_000 }
+    const patient = deployment('a', { origin: target.origin, timeouts })
+    expect((await rig.startStream(target, { deployment: patient })).failure?.message).toBe('boom')
     await eventually(() => target.open === 0)
   })
 

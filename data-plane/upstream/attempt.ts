@@ -330,9 +330,13 @@ class Attempt implements Receiver {
 
   /** After the commit point a failure is the client's to know. */
   #breakOff(): void {
-    if (this.#stream === null) this.#input.client.cut()
-    else this.#input.client.end(this.#stream.breakOff({ code: 'stream_broken' }))
-    this.#finish(failure('cut'))
+    try {
+      if (this.#stream === null) this.#input.client.cut()
+      else this.#input.client.end(this.#stream.breakOff({ code: 'stream_broken' }))
+    } finally {
+      // Nothing else would end it: no timer runs any more.
+      this.#finish(failure('cut'))
+    }
   }
 
   /**

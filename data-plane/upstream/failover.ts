@@ -130,6 +130,8 @@ type Place = {
   lanes: ReadonlySet<Lane>
   /** The same credential once more: the connection was stale, or the state it was sent was refused. */
   same: Lane | null
+  /** Others that were idle may be closed, too. */
+  isStale: boolean
   /** It has failed: nothing more is tried there. */
   isOver: boolean
 }
@@ -215,7 +217,7 @@ class Run {
       if (pick.kind === 'refused') return this.#repeat(pick, now)
       this.#tries += 1
       const why = this.#repeats > 0 ? 'again' : pick.why
-      this.#place = { pick, why, lanes: NOTHING, same: null, isOver: false }
+      this.#place = { pick, why, lanes: NOTHING, same: null, isStale: false, isOver: false }
     }
   }
 
@@ -287,7 +289,10 @@ class Run {
     return this.#health.begin(next.deployment, next.lane, ask, warmth, this.#clock.monotonic())
   }
 
-  #send({ place: { pick, same }, deployment, lane, prepared }: Next, ticket: Ticket): Promise<AttemptResult> {
+  #send(
+    { place: { pick, isStale }, deployment, lane, prepared }: Next,
+    ticket: Ticket,
+  ): Promise<AttemptResult> {
     const { stream, client, onSend } = this.#input
     const { firstTokenMs, answerMs } = deployment.timeouts
     const { startedAt } = ticket
@@ -299,7 +304,7 @@ class Run {
       attempt: this.#attempts,
       prepared,
       stream,
-      isFresh: same !== null,
+      isFresh: isStale,
       limitMs: firstLimitMs(pick.chosen.standing.expectedMs, configured, pick.hasOther),
       remainingMs: this.#endsAt - startedAt,
       startedAt,
@@ -323,6 +328,7 @@ class Run {
     // Nobody takes state back that its own maker refuses: once more without it.
     if (isStale || (failure?.isCarrier === true && !committed && this.#input.dropState())) {
       place.same = lane
+      place.isStale = isStale
       return null
     }
     if (failure === null && this.#spent > 0) this.#health.budget.refund(this.#spent)

@@ -23,26 +23,28 @@ const PASSED: Readonly<Record<DialectName, readonly string[]>> = {
   gemini: [],
 }
 
+// The same lists for all who ask alike: how they are spelled is remembered by them.
+const VERSION = ['anthropic-version', ANTHROPIC_VERSION]
+const VERSIONED_JSON: readonly string[] = [...JSON_REQUEST, ...VERSION]
+const VERSIONED_STREAM: readonly string[] = [...STREAM_REQUEST, ...VERSION]
 const base = (stream: boolean): readonly string[] => (stream ? STREAM_REQUEST : JSON_REQUEST)
+const versioned = (stream: boolean): readonly string[] => (stream ? VERSIONED_STREAM : VERSIONED_JSON)
 
 export function nativeHeaders(
   dialect: DialectName,
   headers: IncomingHttpHeaders,
   stream: boolean,
 ): readonly string[] {
+  const isUnversioned = dialect === 'anthropic' && headers['anthropic-version'] === undefined
+  const own = isUnversioned ? versioned(stream) : base(stream)
   let all: string[] | null = null
   for (const name of PASSED[dialect]) {
     const value = headers[name]
-    if (typeof value === 'string') (all ??= [...base(stream)]).push(name, value)
+    if (typeof value === 'string') (all ??= [...own]).push(name, value)
   }
-  if (dialect === 'anthropic' && headers['anthropic-version'] === undefined) {
-    ;(all ??= [...base(stream)]).push('anthropic-version', ANTHROPIC_VERSION)
-  }
-  return all ?? base(stream)
+  return all ?? own
 }
 
 /** @param own what the writer of the body asks for. */
-export const convertedHeaders = (stream: boolean, own: readonly string[]): readonly string[] => [
-  ...base(stream),
-  ...own,
-]
+export const convertedHeaders = (stream: boolean, own: readonly string[]): readonly string[] =>
+  own.length === 0 ? base(stream) : [...base(stream), ...own]

@@ -5,6 +5,9 @@
  */
 const CR = 0x0d
 const LF = 0x0a
+const SEMICOLON = 0x3b
+const SPACE = 0x20
+const TAB = 0x09
 /** Of a length; sixteen hexadecimal digits are more than any number here can hold. */
 const MOST_DIGITS = 12
 /** Behind the length of a chunk, or behind the last of them, in bytes: nobody reads what stands there. */
@@ -110,10 +113,6 @@ export class ChunkedBody {
     return byte === LF || this.#unread > MOST_UNREAD ? 'broken' : place
   }
 }
-
-const SEMICOLON = 0x3b
-const SPACE = 0x20
-const TAB = 0x09
 
 /** @returns the value of a hexadecimal digit; -1: it is none. */
 function digitOf(byte: number): number {

@@ -10,7 +10,7 @@ import {
   RawUpstream,
   type RawAnswer,
 } from '#test/fakes/raw-upstream.ts'
-import { answerTo, ask } from '#test/fakes/recorded-receiver.ts'
+import { answerTo, ask, turns } from '#test/fakes/recorded-receiver.ts'
 import { ENDED } from './ended.ts'
 import { Origin } from './origin.ts'
 
@@ -43,12 +43,12 @@ describe('a request', () => {
     expect(receiver.told).toEqual(['start', 'head', 'data', 'end'])
   })
 
-  test.each<[string, number, Buffer[]]>([
-    ['small', 1, [Buffer.from('{"a":"\u00e9\0"}')]],
-    ['small and in pieces', 1, ['{"a":"', '\u00e9\0', '"}'].map((text) => Buffer.from(text))],
-    ['large', 300_000, [Buffer.alloc(300_000, 'x\u00e9')]],
-    ['large and in pieces', 300_000, [Buffer.alloc(100_000, 'a'), Buffer.alloc(200_000, '\u00e9')]],
-  ])('that is %s arrives as it is', async (_what, _bytes, pieces) => {
+  test.each<[string, Buffer[]]>([
+    ['small', [Buffer.from('{"a":"\u00e9\0"}')]],
+    ['small and in pieces', ['{"a":"', '\u00e9\0', '"}'].map((text) => Buffer.from(text))],
+    ['large', [Buffer.alloc(300_000, 'x\u00e9')]],
+    ['large and in pieces', [Buffer.alloc(100_000, 'a'), Buffer.alloc(200_000, '\u00e9')]],
+  ])('that is %s arrives as it is', async (_what, pieces) => {
     const up = await upstream((socket) => socket.write(OK))
     const [only] = pieces
     const body = pieces.length === 1 && only !== undefined ? only : pieces
@@ -84,11 +84,11 @@ describe('a request', () => {
   test('names an IPv6 host in brackets and connects to it without', async () => {
     const targets: unknown[] = []
     const connect: Connector = (target, callback) => {
-      targets.push(target.hostname)
+      targets.push(target.hostname, target.host)
       callback(new Error('not today'), null)
     }
     await answerTo(originOf({ origin: 'http://[2001:db8::1]:8080' }, connect))
-    expect(targets).toEqual(['2001:db8::1'])
+    expect(targets).toEqual(['2001:db8::1', '[2001:db8::1]:8080'])
   })
 })
 
@@ -107,6 +107,8 @@ describe('an answer', () => {
     const origin = originOf(up)
     expect(await answerTo(origin)).toMatchObject({ text, code: null })
     pieces = bytes.length
+    expect(await answerTo(origin)).toMatchObject({ text, code: null })
+    pieces = 1
     expect(await answerTo(origin)).toMatchObject({ text, code: null })
     expect(up).toMatchObject({ connections: 1 })
   })
@@ -143,6 +145,7 @@ describe('an answer', () => {
     ['no HTTP, and goes on', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['a page', '<html>'],
     ['lines that end their own way', 'HTTP/1.1 200 OK\ncontent-length: 2\n\nno'],
+    ['a head that is too long', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(17_000)}\r\ncontent-length: 0\r\n\r\n`],
     ['another protocol', 'HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n'],
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab'],
     ['a chunk that is none', say(headOf(200, EVENT_STREAM), piece('yes'), 'no\r\n')],
@@ -161,28 +164,50 @@ describe('an answer', () => {
   test('that has come while this process was held up is not silent', async () => {
     const up = await upstream((socket) => {
       socket.write(say(headOf(200, EVENT_STREAM), piece('yes')))
-      setTimeout(() => {
-        socket.write(say(piece('no'), LAST_PIECE))
+      // Behind an immediate timers come first, and what is there to be read after them.
+      const late = (): void => {
+        socket.write(piece('no'))
         holdUp(100)
-      }, 10)
+        // The end comes after that piece was read.
+        setTimeout(() => setTimeout(() => socket.write(LAST_PIECE), 20), 0)
+      }
+      setTimeout(() => setImmediate(late), 10)
     })
     expect(await answerTo(originOf(up), { idleMs: 50 })).toMatchObject({ text: 'yesno', code: null })
   })
 
-  test('that somebody does not read is not silent', async () => {
-    const up = await upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
+  test.each(['dispatch', 'start', 'head', 'data'] as const)(
+    'that somebody does not read since %s is not silent',
+    async (at) => {
+      const up = await upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
+      const { call, receiver } = ask(originOf(up), { idleMs: 50 }, (told) => {
+        if (told === at) call.pause()
+      })
+      if (at === 'dispatch') call.pause()
+      await vi.waitFor(() => expect(receiver.told).toContain(at === 'dispatch' ? 'start' : at))
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      if (at === 'dispatch' || at === 'start') expect(receiver.told).toEqual(['start'])
+      expect(receiver.code).toBeNull()
+      call.resume()
+      expect(await receiver.over).toMatchObject({ text: 'yes', code: ENDED.silent })
+    },
+  )
+
+  test('that has not begun is not silent: how long that may take is for others to say', async () => {
+    const up = await upstream((socket) => void setTimeout(() => socket.write(OK), 150))
     const { call, receiver } = ask(originOf(up), { idleMs: 50 }, (told) => {
-      if (told === 'data') call.pause()
+      if (told !== 'start') return
+      call.pause()
+      setImmediate(() => call.resume())
     })
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    expect(receiver.told).toEqual(['start', 'head', 'data'])
-    call.resume()
-    expect(await receiver.over).toMatchObject({ code: ENDED.silent })
+    expect(await receiver.over).toMatchObject({ text: 'yes', code: null })
   })
 
   test('that cannot be made sense of has failed, and nobody else is harmed', async () => {
     for (const at of ['start', 'head', 'data', 'end'] as const) {
-      const up = await upstream((socket) => socket.write(OK))
+      const up = await upstream((socket) =>
+        socket.write(say(headOf(200, EVENT_STREAM), piece('y'), piece('es'), LAST_PIECE)),
+      )
       const origin = originOf(up)
       const { receiver } = ask(origin, {}, (told) => {
         if (told === at) throw new Error('what is this?')
@@ -191,6 +216,7 @@ describe('an answer', () => {
       expect(await other.over).toMatchObject({ text: 'yes', code: null })
       await vi.waitFor(() => expect(receiver).toMatchObject({ code: ENDED.unreadable }))
       expect(receiver.told.filter((told) => told === 'error')).toHaveLength(1)
+      expect(receiver.told.at(-1)).toBe('error')
     }
   })
 
@@ -230,14 +256,15 @@ describe('a request that is given up', () => {
     },
   )
 
-  test('before it is sent is not sent', async () => {
+  test.each([0, 1])('before it is sent is not sent, with %i idle connections', async (idle) => {
     const up = await upstream((socket) => socket.write(OK))
     const origin = originOf(up)
+    for (let count = 0; count < idle; count++) await answerTo(origin)
     const { call, receiver } = ask(origin)
     call.abort()
     await answerTo(origin)
     expect(receiver.told).toEqual([])
-    expect(up.requests).toHaveLength(1)
+    expect(up.requests).toHaveLength(idle + 1)
   })
 
   test('while its connection is opened leaves that to the next', async () => {
@@ -258,6 +285,42 @@ describe('a request that is given up', () => {
 })
 
 describe('a connection', () => {
+  test.each([true, false])(
+    'serves the next as if nothing had been; the last request was paused: %s',
+    async (isPaused) => {
+      let wait = 0
+      const up = await upstream((socket) => {
+        setTimeout(() => socket.write(OK.subarray(0, OK.length - 1)), wait)
+        setTimeout(() => socket.write(OK.subarray(-1)), wait + 10)
+      })
+      const origin = originOf(up)
+      // As its last piece comes, with its silence limited until then.
+      const first = ask(origin, { idleMs: 50 }, (told, { text }) => {
+        if (isPaused && told === 'data' && text === 'yes') first.call.pause()
+      })
+      expect(await first.receiver.over).toMatchObject({ text: 'yes' })
+      await turns(3)
+      wait = 150
+      const second = ask(origin, { idleMs: 50 })
+      await vi.waitFor(() => expect(second.receiver.told).toEqual(['start']))
+      first.call.pause()
+      first.call.abort()
+      expect(await second.receiver.over).toMatchObject({ text: 'yes', code: null })
+      await turns(3)
+      wait = 0
+      const third = ask(origin, {}, (told) => {
+        if (told === 'start') third.call.pause()
+      })
+      await vi.waitFor(() => expect(third.receiver.told).toEqual(['start']))
+      first.call.resume()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expect(third.receiver.told).toEqual(['start'])
+      third.call.resume()
+      expect(await third.receiver.over).toMatchObject({ text: 'yes', code: null })
+      expect(up.connections).toBe(1)
+    },
+  )
+
   test.each<[string, Buffer]>([
     ['is to be closed', answered(200, { connection: 'close' }, 'yes')],
     ['had something behind it', say(OK, 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno')],

@@ -6,15 +6,12 @@
  */
 import type { Socket } from 'node:net'
 import type { Member } from '#contracts/roster.ts'
-import { piecesOf, type RequestBody } from '../request-body.ts'
+import { lengthOf, piecesOf, type RequestBody } from '../request-body.ts'
 import type { Call, Carrier } from './call.ts'
 import { ChunkedBody } from './chunks.ts'
 import { ENDED } from './ended.ts'
 import { END_OF_HEAD, mayBegin, MOST_HEAD_BYTES, readHead, type Head } from './head.ts'
-import { lengthOf } from './request.ts'
-
-/** One write is cheaper than two gathered, up to about this length; Latin-1 keeps every byte what it is. */
-const ONE_WRITE_BYTES = 4 * 1024
+import { SHORT_BODY_BYTES } from './request.ts'
 
 export type ConnectionEvents = Readonly<{
   /** Its answer has ended: it takes another request. */
@@ -32,6 +29,7 @@ export class Connection implements Carrier, Member {
   readonly #socket: Socket
   readonly #events: ConnectionEvents
   #isGone = false
+  /** Is its silence limited now? */
   #isTimed = false
   /** How often something has come. */
   #heard = 0
@@ -40,6 +38,7 @@ export class Connection implements Carrier, Member {
   #kept: Buffer | null = null
   /** Null: it has not come yet. */
   #head: Head | null = null
+  /** Of a body whose length was said, in bytes. */
   #left = 0
   #chunks: ChunkedBody | null = null
 
@@ -54,7 +53,7 @@ export class Connection implements Carrier, Member {
   }
 
   /** @param head see `request.ts`. */
-  send(call: Call, head: string): void {
+  send(call: Call, head: Buffer): void {
     this.#call = call
     this.#head = null
     call.begin(this)
@@ -92,16 +91,12 @@ export class Connection implements Carrier, Member {
     call?.fail(code)
   }
 
-  #write(head: string, body: RequestBody | null): void {
+  #write(head: Buffer, body: RequestBody | null): void {
     const socket = this.#socket
-    if (body === null) socket.write(head, 'latin1')
-    else if (lengthOf(body) <= ONE_WRITE_BYTES) {
-      let text = head
-      for (const piece of piecesOf(body)) text += piece.toString('latin1')
-      socket.write(text, 'latin1')
-    } else {
+    if (body === null || lengthOf(body) <= SHORT_BODY_BYTES) socket.write(head)
+    else {
       socket.cork()
-      socket.write(head, 'latin1')
+      socket.write(head)
       for (const piece of piecesOf(body)) socket.write(piece)
       socket.uncork()
     }
@@ -181,7 +176,7 @@ export class Connection implements Carrier, Member {
     this.#call = null
     // What was asked may not have been taken yet: the rest of it would go before the next request.
     const isSent = this.#socket.writableLength === 0
-    if (head !== null && head.isKept && isClean && isSent && !this.#isGone) {
+    if (head !== null && head.isKept && isClean && isSent) {
       this.keptMs = head.keptMs
       if (this.#isTimed) this.#limitSilence(0)
       if (call.isPaused) this.#socket.resume()

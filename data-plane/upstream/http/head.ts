@@ -1,7 +1,7 @@
 /**
  * The head of an answer over HTTP/1.1: status, headers, and how long the body is.
  *
- * Pure. Strict: whatever two readers could understand in two ways is refused, as a connection serves one client
+ * Pure in effect: names are remembered. Strict: whatever two readers could understand in two ways is refused, as a connection serves one client
  * after the other, and what is taken for the end of an answer decides whose the next bytes are.
  */
 

@@ -56,6 +56,29 @@ describe('a connection', () => {
     expect(up.connections).toBe(20)
   })
 
+  test('that was used last is used first, so that those too many are closed', async () => {
+    const used: Socket[] = []
+    const held: Socket[] = []
+    let isHolding = true
+    const up = await upstream((socket) => {
+      used.push(socket)
+      if (isHolding) held.push(socket)
+      else socket.write(OK)
+    })
+    const origin = originOf(up)
+    const [one, other] = [ask(origin), ask(origin)]
+    await vi.waitFor(() => expect(held).toHaveLength(2))
+    held[0]?.write(OK)
+    await one.receiver.over
+    await turns(3)
+    held[1]?.write(OK)
+    await other.receiver.over
+    await turns(3)
+    isHolding = false
+    await answerTo(origin)
+    expect(used[2]).toBe(held[1])
+  })
+
   test('that was used before is not taken for who wants a fresh one', async () => {
     const up = await upstream((socket) => socket.write(OK))
     const origin = originOf(up, CONNECT, 2)
@@ -85,16 +108,26 @@ describe('a connection', () => {
     let keep = 'timeout=60'
     const up = await upstream((socket) => socket.write(answered(200, { 'keep-alive': keep }, 'yes')))
     const origin = originOf(up)
+    const opens = async (ms: number): Promise<number> => {
+      vi.advanceTimersByTime(ms)
+      await turns(5)
+      return up.open
+    }
     await answerTo(origin)
-    vi.advanceTimersByTime(57_500)
+    expect(await opens(57_500)).toBe(1)
     await answerTo(origin)
-    expect(up).toMatchObject({ connections: 1, open: 1 })
-    vi.advanceTimersByTime(58_500)
-    await vi.waitFor(() => expect(up.open).toBe(0))
+    // Since it was used last.
+    expect(await opens(57_500)).toBe(1)
+    expect(up.connections).toBe(1)
+    expect(await opens(1_500)).toBe(0)
     keep = 'max=5'
     await answerTo(origin)
-    vi.advanceTimersByTime(4_500)
-    await vi.waitFor(() => expect(up.open).toBe(0))
+    expect(await opens(3_500)).toBe(1)
+    expect(await opens(1_500)).toBe(0)
+    keep = 'timeout=86400'
+    await answerTo(origin)
+    expect(await opens(590_000)).toBe(1)
+    expect(await opens(11_000)).toBe(0)
     expect(vi.getTimerCount()).toBe(0)
   })
 })
@@ -130,7 +163,9 @@ describe('an origin with as many connections as it may have', () => {
     })()
     await turns(3)
     setFlagsFromString('--expose-gc')
-    const collect = setInterval(() => runInNewContext('gc()'), 10)
+    const gc: unknown = runInNewContext('gc')
+    setFlagsFromString('--no-expose-gc')
+    const collect = setInterval(() => (typeof gc === 'function' ? gc() : isLet.resolve(false)), 10)
     stack.defer(() => clearInterval(collect))
     expect(await isLet.promise).toBe(true)
     live.call.abort()
@@ -149,12 +184,15 @@ describe('an origin with as many connections as it may have', () => {
       (target, callback) => {
         opened += 1
         if (opened === 2) throw new Error('not today')
+        if (opened === 3) setTimeout(() => callback(new Error('nor today'), null), 10)
         else CONNECT(target, callback)
       },
       1,
     )
-    const [lost, unopened, given, last] = [ask(origin), ask(origin), ask(origin), ask(origin)]
+    const [lost, thrown, unopened] = [ask(origin), ask(origin), ask(origin)]
+    const [given, last] = [ask(origin), ask(origin)]
     expect((await lost.receiver.over).code).not.toBeNull()
+    expect((await thrown.receiver.over).code).toBe(ENDED.unreached)
     expect((await unopened.receiver.over).code).toBe(ENDED.unreached)
     await vi.waitFor(() => expect(given.receiver.told).toEqual(['start']))
     await vi.waitFor(() => expect(up.requests).toHaveLength(2))
@@ -164,6 +202,15 @@ describe('an origin with as many connections as it may have', () => {
 })
 
 describe('an origin that is closed', () => {
+  test('closes its idle connections at once', async () => {
+    const up = await upstream((socket) => socket.write(OK))
+    const origin = originOf(up)
+    await answerTo(origin)
+    expect(up.open).toBe(1)
+    origin.close()
+    await vi.waitFor(() => expect(up.open).toBe(0))
+  })
+
   test('answers what it was asked before, takes nothing more, and closes its connections', async () => {
     const held: Socket[] = []
     const up = await upstream((socket) => void held.push(socket))
@@ -172,10 +219,13 @@ describe('an origin that is closed', () => {
     await vi.waitFor(() => expect(held).toHaveLength(2))
     origin.close()
     const after = ask(origin).receiver
+    expect(after.told).toEqual([])
     expect(await after.over).toMatchObject({ code: ENDED.gone, told: ['error'] })
+    // In one turn: whoever waits takes the place of one, and the other is closed.
     held[0]?.write(OK)
-    await vi.waitFor(() => expect(held).toHaveLength(3))
     held[1]?.write(OK)
+    await vi.waitFor(() => expect(held).toHaveLength(3))
+    await vi.waitFor(() => expect(up.open).toBe(1))
     held[2]?.write(OK)
     for (const { receiver } of before) expect(await receiver.over).toMatchObject({ text: 'yes', code: null })
     await vi.waitFor(() => expect(up.open).toBe(0))

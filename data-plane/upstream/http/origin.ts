@@ -105,7 +105,7 @@ export class Origin implements AsyncDisposable {
 
   /** @returns false when it has to wait. */
   #send(call: Call): boolean {
-    const head = this.#heads.textOf(call.request)
+    const head = this.#heads.bytesOf(call.request)
     if (this.#isGone || head === null) {
       call.fail(this.#isGone ? ENDED.gone : ENDED.unsendable)
       return true
@@ -125,7 +125,7 @@ export class Origin implements AsyncDisposable {
     return oldest !== undefined
   }
 
-  #open(call: Call, head: string): void {
+  #open(call: Call, head: Buffer): void {
     const { protocol, hostname, port, host } = this.#url
     this.#opening.add(call)
     // IPv6 addresses have brackets in URLs only.
@@ -140,7 +140,7 @@ export class Origin implements AsyncDisposable {
     }
   }
 
-  #opened(call: Call, head: string, socket: Socket): void {
+  #opened(call: Call, head: Buffer, socket: Socket): void {
     this.#opening.remove(call)
     const connection = new Connection(socket, this.#events)
     this.#connections.add(connection)
@@ -170,8 +170,8 @@ export class Origin implements AsyncDisposable {
 
   #takeBack(connection: Connection): void {
     if (connection.isGone) return
-    const isWanted = !this.#isClosing || this.#waiting.length > 0
-    if (!isWanted || idleLimit(connection) <= 0) return connection.drop()
+    // Who waits at a closed origin has a new one opened: else those that nobody takes would stay.
+    if (this.#isClosing || idleLimit(connection) <= 0) return connection.drop()
     connection.looks = 0
     this.#idle.push(connection)
     if (this.#waiting.length > 0) this.#sendSoon()

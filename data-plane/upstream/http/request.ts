@@ -3,7 +3,7 @@
  *
  * Pure in effect: heads are remembered, and spelled the same again.
  */
-import { piecesOf, type RequestBody } from '../request-body.ts'
+import { lengthOf, piecesOf, type RequestBody } from '../request-body.ts'
 import { NAME } from './head.ts'
 
 export type Request = Readonly<{
@@ -27,9 +27,18 @@ const PATH = /^\/[\x21-\x7e]*$/
 const OURS = /^(?:host|connection|content-length|transfer-encoding)$/i
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
-type Spelled = Readonly<{ method: string; path: string; headers: readonly string[]; text: string | null }>
+/** Up to this length a body is written with its head: one write is cheaper than two gathered. In bytes. */
+export const SHORT_BODY_BYTES = 4 * 1024
 
-/** Heads of requests to one host. */
+type Spelled = Readonly<{
+  method: string
+  path: string
+  headers: readonly string[]
+  /** Null: it cannot be spelled. */
+  bytes: Buffer | null
+}>
+
+/** How requests to one host begin. */
 export class Heads {
   readonly #host: string
   /** All but the length, by who asks: most ask for the same, in the very same words, again and again. */
@@ -40,26 +49,39 @@ export class Heads {
     this.#host = host
   }
 
-  /** @returns null: something in it would be more than it says it is. */
-  textOf(request: Request): string | null {
+  /** @returns head and, if it is short, body; null: something in the head would be more than it says it is. */
+  bytesOf(request: Request): Buffer | null {
     const { method, path, headers, credential, body } = request
     const known = this.#spelled.get(credential)
     const isKnown = known?.headers === headers && known.path === path && known.method === method
-    const text = isKnown ? known.text : this.#spell(request)
-    if (text === null) return null
-    if (body === null && method !== 'POST') return `${text}\r\n`
-    return `${text}content-length: ${body === null ? 0 : lengthOf(body)}\r\n\r\n`
+    const front = isKnown ? known.bytes : this.#spell(request)
+    if (front === null) return null
+    const length = body === null ? 0 : lengthOf(body)
+    const rest = body === null && method !== 'POST' ? '\r\n' : `content-length: ${length}\r\n\r\n`
+    const isShort = body !== null && length <= SHORT_BODY_BYTES
+    const bytes = Buffer.allocUnsafe(front.length + rest.length + (isShort ? length : 0))
+    bytes.set(front)
+    let end = front.length + bytes.write(rest, front.length, 'latin1')
+    if (!isShort) return bytes
+    for (const piece of piecesOf(body)) {
+      bytes.set(piece, end)
+      end += piece.length
+    }
+    return bytes
   }
 
-  #spell({ method, path, headers, credential }: Request): string | null {
+  #spell({ method, path, headers, credential }: Request): Buffer | null {
     const named = linesOf(headers)
     const asking = linesOf(credential)
-    const text =
+    const bytes =
       !PATH.test(path) || named === null || asking === null
         ? null
-        : `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nconnection: keep-alive\r\n${named}${asking}`
-    this.#spelled.set(credential, { method, path, headers, text })
-    return text
+        : Buffer.from(
+            `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nconnection: keep-alive\r\n${named}${asking}`,
+            'latin1',
+          )
+    this.#spelled.set(credential, { method, path, headers, bytes })
+    return bytes
   }
 }
 
@@ -73,7 +95,3 @@ function linesOf(headers: readonly string[]): string | null {
   }
   return text
 }
-
-/** In bytes. */
-export const lengthOf = (body: RequestBody): number =>
-  Buffer.isBuffer(body) ? body.length : piecesOf(body).reduce((sum, piece) => sum + piece.length, 0)
