@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { convertedHeaders, nativeHeaders } from './request-headers.ts'
+
+const named = (headers: readonly string[]): Readonly<Record<string, string | undefined>> =>
+  Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headers[at + 1]] as const] : [])))
+
+const OURS = { 'content-type': 'application/json', 'accept-encoding': 'identity', 'user-agent': 'apiproxy' }
+const CLIENTS = {
+  authorization: 'Bearer sk-client',
+  'x-api-key': 'sk-client',
+  cookie: 'a=b',
+  'content-length': '7',
+  'openai-beta': 'assistants=v2',
+  'openai-organization': 'org-1',
+  'anthropic-beta': 'files-api',
+  'anthropic-version': '2026-10-21',
+  'idempotency-key': 'once',
+  'x-stainless-lang': 'js',
+}
+
+describe('an upstream of the client’s own dialect is told', () => {
+  test.each([
+    ['openai-chat', { 'openai-beta': 'assistants=v2', 'idempotency-key': 'once' }],
+    ['openai-responses', { 'openai-beta': 'assistants=v2', 'idempotency-key': 'once' }],
+    [
+      'anthropic',
+      { 'anthropic-beta': 'files-api', 'anthropic-version': '2026-10-21', 'idempotency-key': 'once' },
+    ],
+    ['gemini', {}],
+  ] as const)('what its API defines, and nothing else, in %s', (dialect, passed) => {
+    expect(named(nativeHeaders(dialect, CLIENTS, false))).toEqual({
+      ...OURS,
+      accept: 'application/json',
+      ...passed,
+    })
+  })
+
+  test('of the version that Anthropic wants where the client names none', () => {
+    const version = { 'anthropic-version': '2023-06-01' }
+    for (const own of [{}, { 'anthropic-beta': 'files-api' }])
+      expect(named(nativeHeaders('anthropic', own, true))).toEqual({
+        ...OURS,
+        accept: 'text/event-stream',
+        ...version,
+        ...own,
+      })
+  })
+})
+
+test('an upstream of another dialect is told what the writer of the body asks for', () => {
+  const own = ['anthropic-version', '2023-06-01', 'anthropic-beta', 'x']
+  expect(named(convertedHeaders(true, own))).toEqual({
+    ...OURS,
+    accept: 'text/event-stream',
+    'anthropic-version': '2023-06-01',
+    'anthropic-beta': 'x',
+  })
+  expect(named(convertedHeaders(false, []))).toEqual({ ...OURS, accept: 'application/json' })
+})
+
+test('who asks alike is given the same list, which nobody has changed', () => {
+  const before = named(nativeHeaders('anthropic', {}, false))
+  nativeHeaders('anthropic', CLIENTS, false)
+  nativeHeaders('openai-chat', CLIENTS, false)
+  convertedHeaders(false, ['a', 'b'])
+  expect(named(nativeHeaders('anthropic', {}, false))).toEqual(before)
+  expect(nativeHeaders('anthropic', {}, false)).toBe(nativeHeaders('anthropic', {}, false))
+  expect(nativeHeaders('gemini', {}, true)).toBe(convertedHeaders(true, []))
+})
