@@ -1,5 +1,5 @@
 /**
- * The least a proxy in Node can do, as a process of its own: `node test/bench/bare-proxy.ts 9202 9100`.
+ * The least a proxy in Node can do with libraries, as a process of its own: `node test/bench/bare-proxy.ts 9202 9100`.
  *
  * node:http in, undici's dispatch out, no features; what the gateway costs is told in multiples of this.
  * Still honest: it slows down with its client and lets the upstream go when the client leaves.
