@@ -12,3 +12,8 @@ export async function eventually(
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
+
+/** Of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { RecordedReceiver, smallRequest } from '#test/fakes/recorded-receiver.ts'
+import { RecordedReceiver, smallRequest } from '#test/fakes/origin-rig.ts'
 import { ENDED } from './http/ended.ts'
 import { Pools, type Destination } from './pools.ts'
 

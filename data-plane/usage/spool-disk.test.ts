@@ -3,6 +3,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { turns } from '#test/eventually.ts'
 import { systemClock } from '#contracts/process/clock.ts'
 import { Shelf, Told } from '#test/model/shelf.ts'
 import { Spool } from './spool.ts'
@@ -18,7 +19,6 @@ const open = (stream: Shelf, folder: string): Spool =>
     onProblem: () => undefined,
     clock: systemClock,
   })
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 let folder = ''
 beforeEach(() => {
@@ -90,7 +90,7 @@ describe('the spool on a disk that takes a part of a write and then no more', ()
       spool.writeIntents()
       two.end(spool)
       room = 3 // this segment ends here
-      await turn()
+      await turns(1)
       await spool.flush()
       room = bytes
       await spool.flush()
@@ -139,7 +139,7 @@ test('a segment that is published is removed, and nothing stands still for it', 
   // More than a segment.
   for (let at = 0; at < 50; at++) {
     new Told(`r${at}`, `r${at} ${'x'.repeat(100_000)}`).end(spool)
-    await turn()
+    await turns(1)
   }
   expect(readdirSync(folder)).toHaveLength(2)
   await spool.flush()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { turns } from '#test/eventually.ts'
 import { BusUnavailable } from '#contracts/bus/bus.ts'
 import { systemClock } from '#contracts/process/clock.ts'
 import { Line, Shelf, Told } from '#test/model/shelf.ts'
@@ -34,7 +35,6 @@ const open = (stream: SpoolPorts['stream'], mostBytes = 64 * 1024 * 1024, at = f
     clock: systemClock,
     onProblem: (message) => problems.push(message),
   })
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const files = (): readonly string[] => readdirSync(folder)
 /** As the disk is when the process is killed at this moment. */
 const copyTo = (place: string): void => cpSync(folder, place, { recursive: true })
@@ -46,7 +46,7 @@ describe('the spool', () => {
       await using spool = open(shelf)
       for (let at = 0; at < 1_000; at++) {
         add(spool, `${at} record`)
-        if (at % 100 === 0) await turn()
+        if (at % 100 === 0) await turns(1)
       }
       await spool.flush()
       expect(spool.waiting).toBe(0)
@@ -135,7 +135,7 @@ describe('the spool', () => {
     const text = 'x'.repeat(1_000)
     for (let at = 0; at < 20_000; at++) {
       add(spool, `${String(at).padStart(6, '0')} ${text}`)
-      if (at % 500 === 0) await turn()
+      if (at % 500 === 0) await turns(1)
     }
     await spool.flush()
     expect(spool.dropped).toBeGreaterThan(0)
@@ -169,7 +169,7 @@ describe('the spool', () => {
       const [one, two, six] = [new Told('one'), new Told('two'), new Told('six')]
       for (const request of [one, two, six]) request.begin(spool)
       one.end(spool)
-      await turn()
+      await turns(1)
       two.again().begin(spool)
       spool.writeIntents()
       copyTo(copy)
@@ -203,7 +203,7 @@ describe('the spool', () => {
     expect(await left(`${copy}-sent`)).toEqual([])
     expect(await left(`${copy}-unsent`)).toEqual(['sent intended'])
     unsent.end(spool)
-    await turn()
+    await turns(1)
     copyTo(copy)
     expect(await left(copy)).toEqual(['unsent recorded', 'sent intended'])
   })
@@ -214,7 +214,7 @@ describe('the spool', () => {
       const [one, two] = [new Told('one'), new Told('two')]
       for (const request of [one, two]) request.begin(spool)
       one.end(spool)
-      await turn()
+      await turns(1)
       copyTo(copy)
     }
     const shelf = new Shelf()
@@ -226,7 +226,7 @@ describe('the spool', () => {
     shelf.isAway = false
     await spool.flush()
     add(spool, 'newer')
-    await turn()
+    await turns(1)
     expect(shelf.lines).toEqual(expect.arrayContaining(['one recorded', 'two intended']))
     expect([spool.isDrained, spool.waiting > 0]).toEqual([true, true])
   })
@@ -238,7 +238,7 @@ describe('the spool', () => {
       await using spool = open(shelf)
       for (let at = 0; at < 80; at++) {
         add(spool, `${at} ${'x'.repeat(100_000)}`)
-        await turn()
+        await turns(1)
       }
     }
     const most = 10 * 1024 * 1024
@@ -247,7 +247,7 @@ describe('the spool', () => {
       expect(spool.dropped).toBe(0)
       for (let at = 80; at < 160; at++) {
         add(spool, `${at} ${'x'.repeat(100_000)}`)
-        await turn()
+        await turns(1)
       }
       expect(spool.dropped).toBeGreaterThan(0)
       shelf.isAway = false
@@ -269,7 +269,7 @@ describe('the spool', () => {
       request.begin(spool)
       if (at % 3 === 0) spool.writeIntents()
       request.end(spool)
-      if (at % 500 === 0) await turn()
+      if (at % 500 === 0) await turns(1)
     }
     await spool.flush()
     await spool.flush()
@@ -314,7 +314,7 @@ describe('the spool', () => {
           } else if (one === 'flush') await spool.flush().then(settle)
           else if (one === 'away') shelf.isAway = true
           else if (one === 'deaf') shelf.isDeaf = true
-          else if (one === 'turn') await turn().then(settle)
+          else if (one === 'turn') await turns(1).then(settle)
           else if (one === 'back') Object.assign(shelf, { isAway: false, isDeaf: false })
           else {
             if (one === 'kill') {

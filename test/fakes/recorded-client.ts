@@ -35,6 +35,7 @@ export class RecordedClient implements Downstream {
   }
 
   onceDrained(listener: () => void): void {
+    if (this.#onDrained !== null) throw new Error('waited for already')
     this.#onDrained = listener
   }
 

@@ -8,7 +8,7 @@ const LF = 0x0a
 const SEMICOLON = 0x3b
 const SPACE = 0x20
 const TAB = 0x09
-/** Of a length; sixteen hexadecimal digits are more than any number here can hold. */
+/** Of a length: 256 TiB, and still a whole number to JavaScript. */
 const MOST_DIGITS = 12
 /** Behind the length of a chunk, or behind the last of them, in bytes: nobody reads what stands there. */
 const MOST_UNREAD = 16 * 1024

@@ -1,34 +1,16 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
-import {
-  answered,
-  EVENT_STREAM,
-  headOf,
-  LAST_PIECE,
-  piece,
-  RawUpstream,
-  type RawAnswer,
-} from '#test/fakes/raw-upstream.ts'
-import { answerTo, ask, turns } from '#test/fakes/recorded-receiver.ts'
+import type { Connector } from '#contracts/security/guarded-connector.ts'
+import { turns } from '#test/eventually.ts'
+import { answerTo, ask, OriginRig, CONNECT } from '#test/fakes/origin-rig.ts'
+import { answered, EVENT_STREAM, headOf, LAST_PIECE, piece } from '#test/fakes/raw-upstream.ts'
 import { ENDED } from './ended.ts'
-import { Origin } from './origin.ts'
 
-let stack: AsyncDisposableStack
+let rig: OriginRig
 beforeEach(() => {
-  stack = new AsyncDisposableStack()
+  rig = new OriginRig()
 })
-afterEach(() => stack.disposeAsync())
-
-const CONNECT = guardedConnector(true, 1_000)
-
-const upstream = async (answer: RawAnswer): Promise<RawUpstream> => stack.use(await RawUpstream.start(answer))
-
-const originOf = (
-  { origin }: Readonly<{ origin: string }>,
-  connect: Connector = CONNECT,
-  mostConnections?: number,
-): Origin => stack.use(new Origin(origin, connect, mostConnections))
+afterEach(() => rig[Symbol.asyncDispose]())
 
 const OK = answered(200, {}, 'yes')
 const say = (...parts: readonly (string | Buffer)[]): Buffer =>
@@ -36,8 +18,8 @@ const say = (...parts: readonly (string | Buffer)[]): Buffer =>
 
 describe('a request', () => {
   test('is answered with status, headers and body, told in order', async () => {
-    const up = await upstream((socket) => socket.write(answered(201, { 'x-it': 'is' }, 'yes')))
-    const receiver = await answerTo(originOf(up))
+    const up = await rig.upstream((socket) => socket.write(answered(201, { 'x-it': 'is' }, 'yes')))
+    const receiver = await answerTo(rig.origin(up))
     expect(receiver).toMatchObject({ status: 201, text: 'yes', code: null })
     expect(receiver.headers['x-it']).toBe('is')
     expect(receiver.told).toEqual(['start', 'head', 'data', 'end'])
@@ -49,25 +31,25 @@ describe('a request', () => {
     ['large', [Buffer.alloc(300_000, 'x\u00e9')]],
     ['large and in pieces', [Buffer.alloc(100_000, 'a'), Buffer.alloc(200_000, '\u00e9')]],
   ])('that is %s arrives as it is', async (_what, pieces) => {
-    const up = await upstream((socket) => socket.write(OK))
+    const up = await rig.upstream((socket) => socket.write(OK))
     const [only] = pieces
     const body = pieces.length === 1 && only !== undefined ? only : pieces
-    await answerTo(originOf(up), { body, path: '/a?b=c', headers: ['x-one', '1'] })
+    await answerTo(rig.origin(up), { body, path: '/a?b=c', headers: ['x-one', '1'] })
     const [request] = up.requests
     expect(request?.head).toMatch(/^POST \/a\?b=c HTTP\/1\.1\r\n/)
     expect(Buffer.from(request?.body ?? '', 'latin1')).toEqual(Buffer.concat(pieces))
   })
 
   test('that cannot be spelled fails, and no byte of it goes anywhere', async () => {
-    const up = await upstream((socket) => socket.write(OK))
-    const receiver = await answerTo(originOf(up), { headers: ['a', 'b\r\nc: d'] })
+    const up = await rig.upstream((socket) => socket.write(OK))
+    const receiver = await answerTo(rig.origin(up), { headers: ['a', 'b\r\nc: d'] })
     expect(receiver).toMatchObject({ code: ENDED.unsendable, told: ['error'] })
     expect(up.connections).toBe(0)
   })
 
   test('is told nothing before `dispatch` has returned', async () => {
-    const up = await upstream((socket) => socket.write(OK))
-    const { receiver } = ask(originOf(up))
+    const up = await rig.upstream((socket) => socket.write(OK))
+    const { receiver } = ask(rig.origin(up))
     expect(receiver.told).toEqual([])
     await receiver.over
   })
@@ -77,7 +59,7 @@ describe('a request', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
     await new Promise((resolve) => server.close(resolve))
-    const receiver = await answerTo(originOf({ origin: `http://127.0.0.1:${port}` }))
+    const receiver = await answerTo(rig.origin({ origin: `http://127.0.0.1:${port}` }))
     expect(receiver).toMatchObject({ code: 'ECONNREFUSED', told: ['error'] })
   })
 
@@ -87,7 +69,7 @@ describe('a request', () => {
       targets.push(target.hostname, target.host)
       callback(new Error('not today'), null)
     }
-    await answerTo(originOf({ origin: 'http://[2001:db8::1]:8080' }, connect))
+    await answerTo(rig.origin({ origin: 'http://[2001:db8::1]:8080' }, connect))
     expect(targets).toEqual(['2001:db8::1', '[2001:db8::1]:8080'])
   })
 })
@@ -103,8 +85,8 @@ describe('an answer', () => {
     ['that may not have a body', headOf(204, {}), ''],
   ])('%s is the same byte by byte, and leaves a connection for the next', async (_what, bytes, text) => {
     let pieces = 1
-    const up = await upstream((socket) => void dribble(socket, bytes, pieces))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => void dribble(socket, bytes, pieces))
+    const origin = rig.origin(up)
     expect(await answerTo(origin)).toMatchObject({ text, code: null })
     pieces = bytes.length
     expect(await answerTo(origin)).toMatchObject({ text, code: null })
@@ -114,8 +96,8 @@ describe('an answer', () => {
   })
 
   test('without a length ends with its connection', async () => {
-    const up = await upstream((socket) => socket.end(say(headOf(200, {}), 'yes, no')))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.end(say(headOf(200, {}), 'yes, no')))
+    const origin = rig.origin(up)
     expect(await answerTo(origin)).toMatchObject({ text: 'yes, no', code: null })
     expect(await answerTo(origin)).toMatchObject({ text: 'yes, no', code: null })
     expect(up.connections).toBe(2)
@@ -128,15 +110,30 @@ describe('an answer', () => {
     ['a chunk and no end', say(headOf(200, EVENT_STREAM), piece('yes'))],
     ['hints alone', Buffer.from('HTTP/1.1 103 Early\r\n\r\n')],
   ])('that is cut off after %s has failed', async (_what, bytes) => {
-    const up = await upstream((socket) => socket.end(bytes))
-    expect(await answerTo(originOf(up))).toMatchObject({ code: ENDED.closed })
+    const up = await rig.upstream((socket) => socket.end(bytes))
+    expect(await answerTo(rig.origin(up))).toMatchObject({ code: ENDED.closed })
+  })
+
+  test('of a connection that the system gives up has failed, and it is told why', async () => {
+    const up = await rig.upstream((socket) => socket.write(OK.subarray(0, OK.length - 1)))
+    let socket: Socket | null = null
+    const origin = rig.origin(up, (target, callback) =>
+      CONNECT(target, (...args) => {
+        socket = args[1]
+        callback(...args)
+      }),
+    )
+    const { receiver } = ask(origin, {}, (told) => {
+      if (told === 'data') socket?.destroy(Object.assign(new Error('no way there'), { code: 'EHOSTUNREACH' }))
+    })
+    expect(await receiver.over).toMatchObject({ code: 'EHOSTUNREACH' })
   })
 
   test('of a connection that is reset has failed', async () => {
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       socket.write(OK.subarray(0, OK.length - 1), () => socket.resetAndDestroy())
     })
-    expect((await answerTo(originOf(up))).code).toMatch(/^(ECONNRESET|UPSTREAM_CLOSED)$/)
+    expect((await answerTo(rig.origin(up))).code).toMatch(/^(ECONNRESET|UPSTREAM_CLOSED)$/)
   })
 
   test.each<[string, string | Buffer]>([
@@ -150,19 +147,19 @@ describe('an answer', () => {
     ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab'],
     ['a chunk that is none', say(headOf(200, EVENT_STREAM), piece('yes'), 'no\r\n')],
   ])('that is %s has failed, and its connection is closed', async (_what, bytes) => {
-    const up = await upstream((socket) => socket.write(bytes))
-    expect(await answerTo(originOf(up))).toMatchObject({ code: ENDED.malformed })
+    const up = await rig.upstream((socket) => socket.write(bytes))
+    expect(await answerTo(rig.origin(up))).toMatchObject({ code: ENDED.malformed })
     await vi.waitFor(() => expect(up.open).toBe(0))
   })
 
   test('that goes silent has failed', async () => {
-    const up = await upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
-    const receiver = await answerTo(originOf(up), { idleMs: 50 })
+    const up = await rig.upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
+    const receiver = await answerTo(rig.origin(up), { idleMs: 50 })
     expect(receiver).toMatchObject({ text: 'yes', code: ENDED.silent })
   })
 
   test('that has come while this process was held up is not silent', async () => {
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       socket.write(say(headOf(200, EVENT_STREAM), piece('yes')))
       // Behind an immediate timers come first, and what is there to be read after them.
       const late = (): void => {
@@ -173,14 +170,14 @@ describe('an answer', () => {
       }
       setTimeout(() => setImmediate(late), 10)
     })
-    expect(await answerTo(originOf(up), { idleMs: 50 })).toMatchObject({ text: 'yesno', code: null })
+    expect(await answerTo(rig.origin(up), { idleMs: 50 })).toMatchObject({ text: 'yesno', code: null })
   })
 
   test.each(['dispatch', 'start', 'head', 'data'] as const)(
     'that somebody does not read since %s is not silent',
     async (at) => {
-      const up = await upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
-      const { call, receiver } = ask(originOf(up), { idleMs: 50 }, (told) => {
+      const up = await rig.upstream((socket) => socket.write(say(headOf(200, EVENT_STREAM), piece('yes'))))
+      const { call, receiver } = ask(rig.origin(up), { idleMs: 50 }, (told) => {
         if (told === at) call.pause()
       })
       if (at === 'dispatch') call.pause()
@@ -194,8 +191,8 @@ describe('an answer', () => {
   )
 
   test('that has not begun is not silent: how long that may take is for others to say', async () => {
-    const up = await upstream((socket) => void setTimeout(() => socket.write(OK), 150))
-    const { call, receiver } = ask(originOf(up), { idleMs: 50 }, (told) => {
+    const up = await rig.upstream((socket) => void setTimeout(() => socket.write(OK), 150))
+    const { call, receiver } = ask(rig.origin(up), { idleMs: 50 }, (told) => {
       if (told !== 'start') return
       call.pause()
       setImmediate(() => call.resume())
@@ -205,10 +202,10 @@ describe('an answer', () => {
 
   test('that cannot be made sense of has failed, and nobody else is harmed', async () => {
     for (const at of ['start', 'head', 'data', 'end'] as const) {
-      const up = await upstream((socket) =>
+      const up = await rig.upstream((socket) =>
         socket.write(say(headOf(200, EVENT_STREAM), piece('y'), piece('es'), LAST_PIECE)),
       )
-      const origin = originOf(up)
+      const origin = rig.origin(up)
       const { receiver } = ask(origin, {}, (told) => {
         if (told === at) throw new Error('what is this?')
       })
@@ -223,12 +220,12 @@ describe('an answer', () => {
   test('comes no faster than it is read', async () => {
     const much = Buffer.alloc(8 * 1024 * 1024)
     let written = 0
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       socket.write(headOf(200, { 'content-length': String(much.length) }))
       for (let at = 0; at < much.length; at += 65_536)
         socket.write(much.subarray(at, at + 65_536), () => (written += 65_536))
     })
-    const { call, receiver } = ask(originOf(up), {}, (told) => {
+    const { call, receiver } = ask(rig.origin(up), {}, (told) => {
       if (told === 'head') call.pause()
     })
     await vi.waitFor(() => expect(receiver.status).toBe(200))
@@ -243,10 +240,10 @@ describe('a request that is given up', () => {
   test.each(['start', 'head', 'data'] as const)(
     'when it was told %s is told nothing more, and its connection is closed',
     async (at) => {
-      const up = await upstream((socket) =>
+      const up = await rig.upstream((socket) =>
         socket.write(say(headOf(200, EVENT_STREAM), piece('yes'), piece('no'))),
       )
-      const { call, receiver } = ask(originOf(up), {}, (told) => {
+      const { call, receiver } = ask(rig.origin(up), {}, (told) => {
         if (told === at) call.abort()
       })
       await vi.waitFor(() => expect(receiver.told).toContain(at))
@@ -257,8 +254,8 @@ describe('a request that is given up', () => {
   )
 
   test.each([0, 1])('before it is sent is not sent, with %i idle connections', async (idle) => {
-    const up = await upstream((socket) => socket.write(OK))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.write(OK))
+    const origin = rig.origin(up)
     for (let count = 0; count < idle; count++) await answerTo(origin)
     const { call, receiver } = ask(origin)
     call.abort()
@@ -268,9 +265,9 @@ describe('a request that is given up', () => {
   })
 
   test('while its connection is opened leaves that to the next', async () => {
-    const up = await upstream((socket) => socket.write(OK))
+    const up = await rig.upstream((socket) => socket.write(OK))
     let open = (): void => undefined
-    const origin = originOf(up, (target, callback) => {
+    const origin = rig.origin(up, (target, callback) => {
       open = () => CONNECT(target, callback)
     })
     const { call, receiver } = ask(origin)
@@ -289,11 +286,11 @@ describe('a connection', () => {
     'serves the next as if nothing had been; the last request was paused: %s',
     async (isPaused) => {
       let wait = 0
-      const up = await upstream((socket) => {
+      const up = await rig.upstream((socket) => {
         setTimeout(() => socket.write(OK.subarray(0, OK.length - 1)), wait)
         setTimeout(() => socket.write(OK.subarray(-1)), wait + 10)
       })
-      const origin = originOf(up)
+      const origin = rig.origin(up)
       // As its last piece comes, with its silence limited until then.
       const first = ask(origin, { idleMs: 50 }, (told, { text }) => {
         if (isPaused && told === 'data' && text === 'yes') first.call.pause()
@@ -328,8 +325,8 @@ describe('a connection', () => {
     ['is of HTTP/1.0', Buffer.from('HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nyes')],
     ['is not kept for long', answered(200, { 'keep-alive': 'timeout=2' }, 'yes')],
   ])('whose answer %s is not used again', async (_what, bytes) => {
-    const up = await upstream((socket) => socket.write(bytes))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.write(bytes))
+    const origin = rig.origin(up)
     expect(await answerTo(origin)).toMatchObject({ text: 'yes', code: null })
     expect(await answerTo(origin)).toMatchObject({ text: 'yes', code: null })
     expect(up.connections).toBe(2)
@@ -337,11 +334,11 @@ describe('a connection', () => {
 
   test('that says what nobody asked for is closed, and nobody is told', async () => {
     let socket: Socket | undefined
-    const up = await upstream((one) => {
+    const up = await rig.upstream((one) => {
       socket = one
       one.write(OK)
     })
-    const origin = originOf(up)
+    const origin = rig.origin(up)
     await answerTo(origin)
     socket?.write(answered(200, {}, 'no'))
     await vi.waitFor(() => expect(up.open).toBe(0))
@@ -357,9 +354,9 @@ describe('a connection', () => {
       socket.write(OK)
     })
     await new Promise<void>((resolve) => early.listen(0, '127.0.0.1', resolve))
-    stack.defer(() => void early.close())
+    rig.defer(() => void early.close())
     const { port } = early.address() as AddressInfo
-    const origin = originOf({ origin: `http://127.0.0.1:${port}` })
+    const origin = rig.origin({ origin: `http://127.0.0.1:${port}` })
     const body = Buffer.alloc(32 * 1024 * 1024)
     expect(await answerTo(origin, { body })).toMatchObject({ text: 'yes', code: null })
     expect(await answerTo(origin)).toMatchObject({ text: 'yes', code: null })

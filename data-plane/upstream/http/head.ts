@@ -1,8 +1,9 @@
 /**
  * The head of an answer over HTTP/1.1: status, headers, and how long the body is.
  *
- * Pure in effect: names are remembered. Strict: whatever two readers could understand in two ways is refused, as a connection serves one client
- * after the other, and what is taken for the end of an answer decides whose the next bytes are.
+ * Pure in effect: names are remembered. Strict: whatever two readers could understand in two ways is refused, as a
+ * connection serves one client after the other, and what is taken for the end of an answer decides whose the next
+ * bytes are.
  */
 
 /** As it came, names in lower case; a header that came several times has a list. */
@@ -31,7 +32,7 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?\r$/
 /** What names of headers are made of. */
 export const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** What no header may have, and line ends that are none: others might take them for some. */
-// eslint-disable-next-line no-control-regex -- they are what is looked for
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/
 const DIGITS = /^\d{1,15}$/
 const KEPT_SECONDS = /(?:^|[\s,;])timeout=(\d{1,9})/i

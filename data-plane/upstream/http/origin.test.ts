@@ -2,35 +2,24 @@ import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
-import { answered, EVENT_STREAM, headOf, RawUpstream, type RawAnswer } from '#test/fakes/raw-upstream.ts'
-import { answerTo, ask, RecordedReceiver, smallRequest, turns } from '#test/fakes/recorded-receiver.ts'
+import { turns } from '#test/eventually.ts'
+import { answerTo, ask, CONNECT, OriginRig, RecordedReceiver, smallRequest } from '#test/fakes/origin-rig.ts'
+import { answered, EVENT_STREAM, headOf } from '#test/fakes/raw-upstream.ts'
 import { ENDED } from './ended.ts'
-import { Origin } from './origin.ts'
 
-let stack: AsyncDisposableStack
+let rig: OriginRig
 beforeEach(() => {
-  stack = new AsyncDisposableStack()
+  rig = new OriginRig()
 })
-afterEach(() => stack.disposeAsync())
-
-const CONNECT = guardedConnector(true, 1_000)
-
-const upstream = async (answer: RawAnswer): Promise<RawUpstream> => stack.use(await RawUpstream.start(answer))
-
-const originOf = (
-  { origin }: Readonly<{ origin: string }>,
-  connect: Connector = CONNECT,
-  mostConnections?: number,
-): Origin => stack.use(new Origin(origin, connect, mostConnections))
+afterEach(() => rig[Symbol.asyncDispose]())
 
 const OK = answered(200, {}, 'yes')
 
 describe('a connection', () => {
   test('is used by one request at a time', async () => {
     const held: Socket[] = []
-    const up = await upstream((socket) => void held.push(socket))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => void held.push(socket))
+    const origin = rig.origin(up)
     const asked = [ask(origin), ask(origin), ask(origin)]
     await vi.waitFor(() => expect(held).toHaveLength(3))
     expect(new Set(held).size).toBe(3)
@@ -39,8 +28,8 @@ describe('a connection', () => {
   })
 
   test('rests for a turn, so that nobody is sent into one that was closed right behind its answer', async () => {
-    const up = await upstream((socket) => socket.end(OK))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.end(OK))
+    const origin = rig.origin(up)
     const asked: RecordedReceiver[] = []
     const askNext = (): void => {
       if (asked.length === 20) return
@@ -60,12 +49,12 @@ describe('a connection', () => {
     const used: Socket[] = []
     const held: Socket[] = []
     let isHolding = true
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       used.push(socket)
       if (isHolding) held.push(socket)
       else socket.write(OK)
     })
-    const origin = originOf(up)
+    const origin = rig.origin(up)
     const [one, other] = [ask(origin), ask(origin)]
     await vi.waitFor(() => expect(held).toHaveLength(2))
     held[0]?.write(OK)
@@ -80,8 +69,8 @@ describe('a connection', () => {
   })
 
   test('that was used before is not taken for who wants a fresh one', async () => {
-    const up = await upstream((socket) => socket.write(OK))
-    const origin = originOf(up, CONNECT, 2)
+    const up = await rig.upstream((socket) => socket.write(OK))
+    const origin = rig.origin(up, CONNECT, 2)
     await answerTo(origin)
     await answerTo(origin, { isFresh: true })
     expect(up).toMatchObject({ connections: 2, open: 2 })
@@ -91,11 +80,11 @@ describe('a connection', () => {
   })
 
   test('that the other side closes while it is idle is forgotten', async () => {
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       socket.write(OK)
       setTimeout(() => socket.end(), 20)
     })
-    const origin = originOf(up)
+    const origin = rig.origin(up)
     await answerTo(origin)
     await vi.waitFor(() => expect(up.open).toBe(0))
     expect(await answerTo(origin)).toMatchObject({ text: 'yes' })
@@ -104,10 +93,10 @@ describe('a connection', () => {
 
   test('is closed before its server would, and no sooner', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-    stack.defer(() => void vi.useRealTimers())
+    rig.defer(() => void vi.useRealTimers())
     let keep = 'timeout=60'
-    const up = await upstream((socket) => socket.write(answered(200, { 'keep-alive': keep }, 'yes')))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.write(answered(200, { 'keep-alive': keep }, 'yes')))
+    const origin = rig.origin(up)
     const opens = async (ms: number): Promise<number> => {
       vi.advanceTimersByTime(ms)
       await turns(5)
@@ -135,11 +124,11 @@ describe('a connection', () => {
 describe('an origin with as many connections as it may have', () => {
   test('lets requests wait, in order, for the next that is free', async () => {
     const order: string[] = []
-    const up = await upstream((socket, { body }) => {
+    const up = await rig.upstream((socket, { body }) => {
       order.push(body)
       setTimeout(() => socket.write(OK), 5)
     })
-    const origin = originOf(up, CONNECT, 2)
+    const origin = rig.origin(up, CONNECT, 2)
     const asked = Array.from({ length: 7 }, (_none, at) => ask(origin, { body: Buffer.from(String(at)) }))
     asked[4]?.call.abort()
     for (const [at, { receiver }] of asked.entries())
@@ -148,9 +137,28 @@ describe('an origin with as many connections as it may have', () => {
     expect(up.connections).toBe(2)
   })
 
+  test('sends those that wait before what is asked meanwhile', async () => {
+    const order: string[] = []
+    const up = await rig.upstream((socket, { body }) => {
+      order.push(body)
+      socket.write(OK)
+    })
+    const origin = rig.origin(up, CONNECT, 1)
+    const asked = (text: string, on?: () => void) => ask(origin, { body: Buffer.from(text) }, on).receiver
+    await answerTo(origin)
+    const late: RecordedReceiver[] = []
+    const first = asked('1', () => {
+      if (late.length === 0) late.push(asked('3'))
+    })
+    const second = asked('2')
+    await Promise.all([first.over, second.over])
+    await late[0]?.over
+    expect(order.slice(1)).toEqual(['1', '2', '3'])
+  })
+
   test('keeps nothing of a request that is given up while it waits', async () => {
-    const up = await upstream(() => undefined)
-    const origin = originOf(up, CONNECT, 1)
+    const up = await rig.upstream(() => undefined)
+    const origin = rig.origin(up, CONNECT, 1)
     const first = ask(origin)
     await vi.waitFor(() => expect(first.receiver.told).toEqual(['start']))
     const live = ask(origin)
@@ -166,20 +174,20 @@ describe('an origin with as many connections as it may have', () => {
     const gc: unknown = runInNewContext('gc')
     setFlagsFromString('--no-expose-gc')
     const collect = setInterval(() => (typeof gc === 'function' ? gc() : isLet.resolve(false)), 10)
-    stack.defer(() => clearInterval(collect))
+    rig.defer(() => clearInterval(collect))
     expect(await isLet.promise).toBe(true)
     live.call.abort()
   })
 
   test('goes on when one of them is lost, cannot be opened, or is given up', async () => {
     let count = 0
-    const up = await upstream((socket) => {
+    const up = await rig.upstream((socket) => {
       count += 1
       if (count === 1) socket.destroy()
       else if (count > 2) socket.write(OK)
     })
     let opened = 0
-    const origin = originOf(
+    const origin = rig.origin(
       up,
       (target, callback) => {
         opened += 1
@@ -203,8 +211,8 @@ describe('an origin with as many connections as it may have', () => {
 
 describe('an origin that is closed', () => {
   test('closes its idle connections at once', async () => {
-    const up = await upstream((socket) => socket.write(OK))
-    const origin = originOf(up)
+    const up = await rig.upstream((socket) => socket.write(OK))
+    const origin = rig.origin(up)
     await answerTo(origin)
     expect(up.open).toBe(1)
     origin.close()
@@ -213,8 +221,8 @@ describe('an origin that is closed', () => {
 
   test('answers what it was asked before, takes nothing more, and closes its connections', async () => {
     const held: Socket[] = []
-    const up = await upstream((socket) => void held.push(socket))
-    const origin = originOf(up, CONNECT, 2)
+    const up = await rig.upstream((socket) => void held.push(socket))
+    const origin = rig.origin(up, CONNECT, 2)
     const before = [ask(origin), ask(origin), ask(origin)]
     await vi.waitFor(() => expect(held).toHaveLength(2))
     origin.close()
@@ -232,9 +240,9 @@ describe('an origin that is closed', () => {
   })
 
   test('for good tells whoever waits for a connection that is being opened', async () => {
-    const up = await upstream((socket) => socket.write(OK))
+    const up = await rig.upstream((socket) => socket.write(OK))
     let open = (): void => undefined
-    const origin = originOf(up, (target, callback) => {
+    const origin = rig.origin(up, (target, callback) => {
       open = () => CONNECT(target, callback)
     })
     const { receiver } = ask(origin)
@@ -246,8 +254,8 @@ describe('an origin that is closed', () => {
   })
 
   test('for good tells everybody', async () => {
-    const up = await upstream((socket) => socket.write(headOf(200, EVENT_STREAM)))
-    const origin = originOf(up, CONNECT, 1)
+    const up = await rig.upstream((socket) => socket.write(headOf(200, EVENT_STREAM)))
+    const origin = rig.origin(up, CONNECT, 1)
     const under = ask(origin).receiver
     const waiting = ask(origin).receiver
     await vi.waitFor(() => expect(under.status).toBe(200))

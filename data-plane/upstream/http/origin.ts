@@ -105,15 +105,13 @@ export class Origin implements AsyncDisposable {
 
   /** @returns false when it has to wait. */
   #send(call: Call): boolean {
-    const head = this.#heads.bytesOf(call.request)
-    if (this.#isGone || head === null) {
-      call.fail(this.#isGone ? ENDED.gone : ENDED.unsendable)
-      return true
-    }
-    const idle = call.request.isFresh === true ? undefined : this.#idle.pop()
-    if (idle !== undefined) idle.send(call, head)
-    else if (this.#makeRoom()) this.#open(call, head)
-    else return false
+    const isFresh = call.request.isFresh === true || this.#idle.length === 0
+    if (isFresh && !this.#isGone && !this.#makeRoom()) return false
+    const head = this.#isGone ? null : this.#heads.bytesOf(call.request)
+    const idle = isFresh || head === null ? undefined : this.#idle.pop()
+    if (head === null) call.fail(this.#isGone ? ENDED.gone : ENDED.unsendable)
+    else if (idle === undefined) this.#open(call, head)
+    else idle.send(call, head)
     return true
   }
 

@@ -2,10 +2,10 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import { buildConnector } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
+import type { Connector } from '#contracts/security/guarded-connector.ts'
+import { answerTo, CONNECT, OriginRig } from '#test/fakes/origin-rig.ts'
 import { answered } from '#test/fakes/raw-upstream.ts'
-import { answerTo } from '#test/fakes/recorded-receiver.ts'
-import { Origin } from './origin.ts'
+import type { Origin } from './origin.ts'
 
 /** Of nobody but this test: `localhost`, from 2020 to 2119. */
 const KEY = `-----BEGIN PRIVATE KEY-----
@@ -26,12 +26,12 @@ UaqgtcnRo8e/KyQ848ZmGfNqlMZ2
 -----END CERTIFICATE-----
 `
 
-let stack: AsyncDisposableStack
+let rig: OriginRig
 let server: Server
 let sockets: TLSSocket[]
 let answer: (socket: TLSSocket, bytes: Buffer) => void
 beforeEach(async () => {
-  stack = new AsyncDisposableStack()
+  rig = new OriginRig()
   sockets = []
   answer = (socket) => void socket.write(answered(200, {}, 'yes'))
   server = createServer({ key: KEY, cert: CERTIFICATE, ALPNProtocols: ['h2', 'http/1.1'] }, (socket) => {
@@ -40,19 +40,19 @@ beforeEach(async () => {
     socket.on('data', (bytes: Buffer) => answer(socket, bytes))
   })
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
-  stack.defer(() => {
+  rig.defer(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
 })
-afterEach(() => stack.disposeAsync())
+afterEach(() => rig[Symbol.asyncDispose]())
 
 /** As `guardedConnector` has it, but for whom it trusts. */
 const TRUSTING = buildConnector({ ca: CERTIFICATE, allowH2: false, timeout: 1_000, keepAlive: true })
 
 function origin(connect: Connector): Origin {
   const { port } = server.address() as AddressInfo
-  return stack.use(new Origin(`https://localhost:${port}`, connect))
+  return rig.origin({ origin: `https://localhost:${port}` }, connect)
 }
 
 describe('over TLS', () => {
@@ -77,7 +77,7 @@ describe('over TLS', () => {
   })
 
   test('a host that nobody vouches for is sent nothing', async () => {
-    const receiver = await answerTo(origin(guardedConnector(true, 1_000)))
+    const receiver = await answerTo(origin(CONNECT))
     expect(receiver).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT', told: ['error'] })
   })
 })

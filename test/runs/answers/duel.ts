@@ -6,8 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { guardedConnector } from '#contracts/security/guarded-connector.ts'
 import { Origin } from '#data-plane/upstream/http/origin.ts'
+import { answerTo } from '../../fakes/origin-rig.ts'
 import { RawUpstream } from '../../fakes/raw-upstream.ts'
-import { answerTo } from '../../fakes/recorded-receiver.ts'
 import type { Spelled } from './spelled.ts'
 
 /** Null: it was no answer, or not a whole one. */

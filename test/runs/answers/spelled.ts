@@ -46,9 +46,10 @@ export function spelled(random: Random): Spelled {
     headers.push(oneOf(random, ['Transfer-Encoding: chunked', 'transfer-encoding:Chunked']))
   if (random() < 0.1) headers.push('Connection: close')
   const hints = random() < 0.1 ? 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n' : ''
-  const head = `${hints}HTTP/1.1 ${status} ${oneOf(random, ['OK', '', 'Not So Good'])}\r\n${headers.join('\r\n')}\r\n\r\n`
+  const line = `HTTP/1.1 ${status} ${oneOf(random, ['OK', '', 'Not So Good'])}`
+  const head = hints + [line, ...headers, '', ''].join('\r\n')
   const bytes = Buffer.concat([
-    Buffer.from(headers.length === 0 ? head.replace('\r\n\r\n\r\n', '\r\n\r\n') : head, 'latin1'),
+    Buffer.from(head, 'latin1'),
     framing === 'chunked' ? chunked(random, data) : data,
   ])
   return {

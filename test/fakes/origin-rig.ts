@@ -1,10 +1,40 @@
 /**
- * What a receiver was told of one request, written down.
+ * Requests to upstreams that answer with bytes, over our own client of HTTP, and what is told of them.
  */
+import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
 import type { Call, Receiver } from '#data-plane/upstream/http/call.ts'
 import type { Headers } from '#data-plane/upstream/http/head.ts'
-import type { Origin } from '#data-plane/upstream/http/origin.ts'
+import { Origin } from '#data-plane/upstream/http/origin.ts'
 import type { Request } from '#data-plane/upstream/http/request.ts'
+import { turns } from '../eventually.ts'
+import { RawUpstream, type RawAnswer } from './raw-upstream.ts'
+
+export const CONNECT = guardedConnector(true, 1_000)
+
+export class OriginRig implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack()
+
+  async upstream(answer: RawAnswer): Promise<RawUpstream> {
+    return this.#stack.use(await RawUpstream.start(answer))
+  }
+
+  origin(
+    { origin }: Readonly<{ origin: string }>,
+    connect: Connector = CONNECT,
+    mostConnections?: number,
+  ): Origin {
+    return this.#stack.use(new Origin(origin, connect, mostConnections))
+  }
+
+  /** @param undo done before what was made earlier goes. */
+  defer(undo: () => void): void {
+    this.#stack.defer(undo)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync()
+  }
+}
 
 /** One of the smallest requests there are. */
 export const smallRequest = (over: Partial<Request> = {}): Request => ({
@@ -93,9 +123,4 @@ export async function answerTo(origin: Origin, over: Partial<Request> = {}): Pro
   const receiver = await ask(origin, over).receiver.over
   await turns(3)
   return receiver
-}
-
-/** Of the event loop. */
-export async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
