@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { Pick } from '../routing/pick.ts'
-import { SOUND, type Out, type Place, type Standing } from '../routing/standing.ts'
+import { SOUND, type Out, type Place, type Scored, type Standing } from '../routing/standing.ts'
 import type { CompiledStrategy } from '../routing/strategies.ts'
 import type { TableInForce } from '../weights/table.ts'
 
@@ -72,13 +72,6 @@ export function recordChoice(
   most: number,
 ): RecordedChoice {
   const { scored, futility } = pick
-  const isLimited = scored.some(({ standing }) => standing.allowed < Infinity)
-  const known: RecordedKnown[] = []
-  for (let at = 0; at < scored.length && at < most; at++) {
-    const one = scored[at]
-    const said = one === undefined ? null : knownOf(at, one.standing, taste.gammaLatency !== 0, isLimited)
-    if (said !== null) known.push(said)
-  }
   const choice: Writable<RecordedChoice> = {
     chosen: pick.kind === 'chosen' ? scored.indexOf(pick.chosen) : null,
     why: pick.why,
@@ -86,8 +79,23 @@ export function recordChoice(
   if (drawn > 0) choice.drawn = drawn
   if (table !== null) choice.table = tableOf(table)
   if (futility !== null) choice.futility = futility
-  if (known.length > 0) choice.known = known
+  const known = knownIn(scored, taste, most)
+  if (known !== null) choice.known = known
   return choice
+}
+
+/** @returns null: nothing but good. */
+function knownIn(scored: readonly Scored[], taste: CompiledStrategy, most: number): RecordedKnown[] | null {
+  let known: RecordedKnown[] | null = null
+  let isLimited = false
+  for (const { standing } of scored) if (standing.allowed < Infinity) isLimited = true
+  for (let at = 0; at < scored.length && at < most; at++) {
+    const one = scored[at]
+    if (one === undefined || saysNothing(one.standing, taste.gammaLatency !== 0, isLimited)) continue
+    known ??= []
+    known.push(knownOf(at, one.standing, taste.gammaLatency !== 0, isLimited))
+  }
+  return known
 }
 
 type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
@@ -95,27 +103,36 @@ type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
 const tableOf = ({ epoch, seq, say }: TableInForce): NonNullable<RecordedChoice['table']> =>
   say === 1 ? { epoch, seq } : { epoch, seq, say }
 
+/** Asked for every candidate of every request, most of which are sound. */
+const saysNothing = (
+  { out, fleet, local, isTrial, isFull, expectedMs, rate, allowed }: Standing,
+  hasLatency: boolean,
+  isLimited: boolean,
+): boolean =>
+  out === null &&
+  fleet === SOUND.fleet &&
+  local === SOUND.local &&
+  !isTrial &&
+  !isFull &&
+  !(hasLatency && expectedMs !== null) &&
+  !(isLimited && (rate !== 0 || allowed < Infinity))
+
 function knownOf(
   at: number,
   { out, fleet, local, isTrial, isFull, expectedMs, rate, allowed }: Standing,
   hasLatency: boolean,
   isLimited: boolean,
-): RecordedKnown | null {
+): RecordedKnown {
   const known: Writable<RecordedKnown> = { at }
-  let isSound = true
-  const set = <Key extends keyof RecordedKnown>(key: Key, value: RecordedKnown[Key]): void => {
-    known[key] = value
-    isSound = false
-  }
-  if (out !== null) set('out', out)
-  if (fleet !== SOUND.fleet) set('fleet', fleet)
-  if (local !== SOUND.local) set('local', local)
-  if (isTrial) set('isTrial', true)
-  if (isFull) set('isFull', true)
-  if (hasLatency && expectedMs !== null) set('expectedMs', expectedMs)
-  if (isLimited && rate !== 0) set('rate', rate)
-  if (isLimited && allowed < Infinity) set('allowed', allowed)
-  return isSound ? null : known
+  if (out !== null) known.out = out
+  if (fleet !== SOUND.fleet) known.fleet = fleet
+  if (local !== SOUND.local) known.local = local
+  if (isTrial) known.isTrial = true
+  if (isFull) known.isFull = true
+  if (hasLatency && expectedMs !== null) known.expectedMs = expectedMs
+  if (isLimited && rate !== 0) known.rate = rate
+  if (isLimited && allowed < Infinity) known.allowed = allowed
+  return known
 }
 
 /** @returns by index of the candidate; who is not there was sound. */

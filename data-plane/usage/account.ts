@@ -10,7 +10,7 @@ import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
 import { STRATEGIES, type CompiledStrategy } from '#contracts/routing/strategies.ts'
-import { recordChoice, type RecordedChoice } from '#contracts/usage/choice.ts'
+import { recordChoice } from '#contracts/usage/choice.ts'
 import { MOST_CANDIDATES } from '#contracts/usage/record.ts'
 import { NO_TOKENS, type Tokens } from '#contracts/usage/tokens.ts'
 import type { TableInForce } from '#contracts/weights/table.ts'
@@ -19,27 +19,26 @@ import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { AttemptRecord, BegunAttempt } from '../upstream/failover.ts'
 import { piecesOf, type RequestBody } from '../upstream/request-body.ts'
 import type { Spent } from '../upstream/spent.ts'
-import { noIntent, type Intent } from './intent.ts'
 import {
-  attemptText,
-  candidatesText,
-  choiceText,
-  cut,
+  attemptsText,
   intentText,
-  knownText,
-  lostText,
-  rounded,
-  tokensText,
-  word,
-} from './text.ts'
-
-type Caller = Readonly<{ key: string; commit: number; endpoint: ClientEndpoint }>
+  NO_ATTEMPTS,
+  NOBODY,
+  placeText,
+  withLost,
+  type PlaceText,
+} from './attempt-text.ts'
+import { rounded, whole } from './digits.ts'
+import { noIntent, type Intent } from './intent.ts'
+import { knownText } from './known-text.ts'
+import { cut } from './names.ts'
+import { candidatesText, choiceText, spentText } from './text.ts'
 
 /** What is written down of a request: its intent or its record, all but what a node's have in common. */
 export type RequestEntry = Readonly<{
   /** Of the request. */
   intent: Intent
-  /** Members of a JSON object. */
+  /** What follows the front that all of a node have in common (`entryOf`). */
   members: string
 }>
 
@@ -47,6 +46,12 @@ const MOST_CHOICES = 64
 const MOST_HELD = 20
 const MOST_WARNINGS = 50
 const NO_CANDIDATES: readonly Scored[] = []
+const NOTHING: readonly string[] = []
+const NOTHING_SPENT: Spent = { tokens: NO_TOKENS, isEstimated: false }
+/** Most requests end like this. */
+const WELL = ',"status":200,"totalMs":'
+/** Of most records, what follows the choices: no warnings, and nothing that few have. */
+const END = '],"warnings":[]}'
 
 export class Account {
   readonly id: string
@@ -54,7 +59,9 @@ export class Account {
   /** When it arrived, in epoch milliseconds. */
   readonly at: number
   readonly #startedAt: number
-  #caller: Caller | null = null
+  #principal: Principal | null = null
+  #commit = 0
+  #endpoint: ClientEndpoint = 'chat'
   #asked = ''
   #isStream = false
   #route = ''
@@ -62,19 +69,23 @@ export class Account {
   #seed = 0
   #taste: CompiledStrategy = STRATEGIES.balanced
   #preference: Preference | null = null
-  #held: string[] = []
+  #held = NOTHING
   /** As the first choice saw them. */
   #scored: readonly Scored[] | null = null
   /** Of the weight table of the first choice; 0: there was none. */
   #weights = 0
-  readonly #choices: RecordedChoice[] = []
   /** As text, with commas between them. */
+  #choices = ''
+  #choiceCount = 0
+  /** As text: see `attemptsText`. */
   #attempts = ''
   /** Sent, and not heard of yet: as if it never were. */
-  #underWay: string | null = null
+  #underWay: PlaceText | null = null
   #last: AttemptRecord | null = null
+  /** Of the last. */
+  #place: PlaceText | null = null
   #spent: Spent | null = null
-  #leases: readonly string[] = []
+  #leases = NOTHING
   /** What is so from the request's first attempt on, as its intents and its record say it; empty: not yet. */
   #known = ''
 
@@ -85,8 +96,10 @@ export class Account {
     this.#startedAt = startedAt
   }
 
-  calledBy({ keyId }: Principal, commit: number, endpoint: ClientEndpoint): void {
-    this.#caller = { key: keyId, commit, endpoint }
+  calledBy(principal: Principal, commit: number, endpoint: ClientEndpoint): void {
+    this.#principal = principal
+    this.#commit = commit
+    this.#endpoint = endpoint
   }
 
   askedFor(model: string, stream: boolean): void {
@@ -114,15 +127,19 @@ export class Account {
       this.#scored = pick.scored
       this.#weights = table?.seq ?? 0
     }
-    if (this.#choices.length === MOST_CHOICES) return
-    this.#choices.push(recordChoice(pick, { taste: this.#taste, drawn, table }, MOST_CANDIDATES))
+    if (this.#choiceCount === MOST_CHOICES) return
+    const text = choiceText(recordChoice(pick, { taste: this.#taste, drawn, table }, MOST_CANDIDATES))
+    this.#choices = this.#choiceCount === 0 ? text : `${this.#choices},${text}`
+    this.#choiceCount += 1
   }
 
   /** @param firstMs of a stream, where it was told apart from the attempt's end. */
   attempted(attempt: AttemptRecord, firstMs: number | null): void {
-    this.#attempts = joined(this.#attempts, attemptText(attempt, firstMs))
+    const place = placeText(attempt, attempt.dialect)
+    this.#attempts = attemptsText(this.#attempts, place, attempt, firstMs)
     this.#underWay = null
     this.#last = attempt
+    this.#place = place
     if (attempt.spent !== null) this.#spent = attempt.spent
   }
 
@@ -133,20 +150,17 @@ export class Account {
    * @returns null when there is nobody to name.
    */
   intend(begun: BegunAttempt): RequestEntry | null {
-    const caller = this.#caller
-    if (caller === null) return null
+    const principal = this.#principal
+    if (principal === null) return null
     // Sent, never heard of, and sent again: it may have arrived all the same.
-    if (this.#underWay !== null) this.#attempts = joined(this.#attempts, this.#underWay)
-    const underWay = lostText(begun)
-    this.#underWay = underWay
+    if (this.#underWay !== null) this.#attempts = withLost(this.#attempts, this.#underWay)
+    const place = placeText(begun, begun.prepared.dialect)
+    this.#underWay = place
     const { body } = begun.prepared
-    const isFree = caller.endpoint === 'count_tokens' || body === null
+    const isFree = this.#endpoint === 'count_tokens' || body === null
     const input = isFree ? 0 : glanceAt(body)
-    const attempts = joined(this.#attempts, underWay)
-    return {
-      intent: this.#intent,
-      members: intentText(this.#toldOf(caller), attempts, begun.deployment, input),
-    }
+    const members = intentText(this.#toldOf(principal), this.#attempts, place, input)
+    return { intent: this.#intent, members }
   }
 
   /** @param leases of the budgets it is paid from. */
@@ -164,20 +178,15 @@ export class Account {
 
   /** @param status told to the client; 499: it had left. @returns null when there is nobody to name. */
   close(status: number, now: number): RequestEntry | null {
-    const caller = this.#caller
-    if (caller === null) return null
-    const told = this.#toldOf(caller)
-    const answered = this.#answered
-    const upstream = answered === null ? '""' : word(answered.deployment.model)
-    const spent = this.#spent
-    const members =
-      `${told},"status":${status},"totalMs":${rounded(now - this.#startedAt)},` +
-      `"attempts":[${this.#attempts}],"provider":${word(answered?.deployment.provider ?? '')},` +
-      `"upstream":${upstream},"tokens":${tokensText(spent?.tokens ?? NO_TOKENS)},` +
-      `"isEstimated":${spent?.isEstimated ?? false},` +
-      `"candidates":${candidatesText(this.#scored ?? NO_CANDIDATES, this.#taste)},` +
-      `"choices":[${this.#choices.map(choiceText).join(',')}],"warnings":${this.#warnings()}${this.#seldom()}`
-    return { intent: this.#intent, members }
+    const principal = this.#principal
+    if (principal === null) return null
+    const ended = status === 200 ? WELL : `,"status":${whole(status)},"totalMs":`
+    let text = this.#toldOf(principal) + ended + rounded(now - this.#startedAt)
+    if (this.#attempts === '') text += NO_ATTEMPTS
+    else text += this.#attempts + (this.#answered === null ? NOBODY : (this.#place?.answers ?? NOBODY))
+    text = spentText(text, this.#spent ?? NOTHING_SPENT)
+    text = candidatesText(text, this.#scored ?? NO_CANDIDATES, this.#taste)
+    return { intent: this.#intent, members: text + this.#choices + this.#end() }
   }
 
   /** The attempt that was answered; null: there is none. */
@@ -186,35 +195,33 @@ export class Account {
     return last === null || (last.outcome !== 'success' && last.spent === null) ? null : last
   }
 
-  #warnings(): string {
-    const warnings = this.#last?.warnings ?? []
-    return warnings.length === 0 ? '[]' : JSON.stringify(warnings.slice(0, MOST_WARNINGS).map(cut))
-  }
-
-  /** Members that few records have. */
-  #seldom(): string {
-    let text = ''
+  /** What follows the choices: members that few records have, or that say nothing. */
+  #end(): string {
+    const warnings = this.#last?.warnings ?? NOTHING
     const candidates = this.#scored?.length ?? 0
+    const isUsual = warnings.length === 0 && candidates <= MOST_CANDIDATES && this.#held.length === 0
+    if (isUsual && this.#preference === null) return END
+    let text = `],"warnings":${JSON.stringify(warnings.slice(0, MOST_WARNINGS).map(cut))}`
     if (candidates > MOST_CANDIDATES) text += `,"uncut":${candidates}`
     if (this.#preference !== null) {
       const { bound, home, isRequired } = this.#preference
       text += `,"binding":${JSON.stringify({ bound, home, isRequired })}`
     }
     if (this.#held.length > 0) text += `,"held":${JSON.stringify(this.#held)}`
-    return text
+    return `${text}}`
   }
 
-  #toldOf({ key, commit, endpoint }: Caller): string {
+  #toldOf(principal: Principal): string {
     this.#known ||= knownText({
       id: this.id,
       at: this.at,
-      key,
-      endpoint,
+      principal,
+      endpoint: this.#endpoint,
       asked: this.#asked,
       model: this.#route,
       session: this.#session,
       stream: this.#isStream,
-      commit,
+      commit: this.#commit,
       weights: this.#weights,
       seed: this.#seed,
       leases: this.#leases,
@@ -222,8 +229,6 @@ export class Account {
     return this.#known
   }
 }
-
-const joined = (list: string, one: string): string => (list === '' ? one : `${list},${one}`)
 
 const glanceAt = (body: RequestBody): number =>
   piecesOf(body).reduce((sum, piece) => sum + glanceRequest(piece), 0)

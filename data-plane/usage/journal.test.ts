@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { HEAD_END, intentLine, Journal, recordLine, takeRecords } from './journal.ts'
+import { Journal, takeRecords } from './journal.ts'
+
+const recordLine = (record: string): string => `${record}\n`
+const intentLine = (intent: string): string => `?${intent}\n`
+/** What the first write of a segment ends with. */
+const HEAD_END = '?\n'
 
 test('of a batch the records are taken in order, whatever intents are between them', () => {
   const text = fc
@@ -36,10 +41,26 @@ test('what is written is in the file as it is, however long it is and whatever c
       character.repeat(length),
     ),
   )
-  for (const text of texts) journal.write([recordLine(text)], 1)
+  journal.write([], [])
+  for (const text of texts) journal.write(text === 'x' ? [] : [text], [text])
   const [segment] = journal.segments
   const written = readFileSync(join(folder, segment?.name ?? ''))
   expect(segment).toMatchObject({ bytes: written.length, records: texts.length })
-  expect(written.equals(Buffer.from(texts.map(recordLine).join('')))).toBe(true)
+  const wanted = texts.map((text) => (text === 'x' ? '' : intentLine(text)) + recordLine(text)).join('')
+  expect(written.equals(Buffer.from(HEAD_END + wanted))).toBe(true)
   rmSync(folder, { recursive: true })
+})
+
+test('a first write is told to be all there, however little room it leaves', () => {
+  const most = 524_288
+  for (const length of [most / 3 - 3, most / 3 - 2, most / 3 - 1, most / 3].map(Math.floor)) {
+    const folder = mkdtempSync(join(tmpdir(), 'journal-'))
+    const journal = new Journal(folder)
+    journal.load()
+    const text = '€'.repeat(length)
+    journal.write([text], [])
+    const written = readFileSync(join(folder, journal.segments[0]?.name ?? ''))
+    expect(written.equals(Buffer.from(intentLine(text) + HEAD_END))).toBe(true)
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -41,20 +41,19 @@ export type Segment = {
 const LINE_FEED = 0x0a
 const INTENT = '?'
 const INTENT_MARK = INTENT.charCodeAt(0)
+/** Behind the first write of a segment: a disk that is full may have taken a part of it only. */
+const HEAD_END = `${INTENT}\n`
 /** A turn under load writes some hundred lines of a kilobyte, and thrice that could be needed. */
 const WRITE_BYTES = 512 * 1024
 /** In UTF-8, of one unit of UTF-16. */
 const MOST_BYTES_OF_CHARACTER = 3
+/** Of an intent its mark and its line feed; and there is room for the end of a head. */
+const FRAME_BYTES = 2 + HEAD_END.length
 const SEGMENT = /^\d{10}-[0-9a-f]{16}\.lines$/
 
 const syncData = promisify(fdatasync)
 const syncFile = promisify(fsync)
 const removeFile = promisify(unlink)
-
-export const recordLine = (record: string): string => `${record}\n`
-export const intentLine = (intent: string): string => `${INTENT}${intent}\n`
-/** Behind the first write of a segment: a disk that is full may have taken a part of it only. */
-export const HEAD_END = `${INTENT}\n`
 
 /** Methods throw what the disk throws; what is known of the segments stays true all the same. */
 export class Journal {
@@ -110,16 +109,20 @@ export class Journal {
     return this.isOpen && segment === this.segments.at(-1)
   }
 
-  /** @param records how many of the lines are. Throws after a write in part, which is never continued. */
-  write(lines: readonly string[], records: number): void {
+  /**
+   * @param intents without their mark; of the first write of a segment all that are open. None of the lines has a
+   * line feed in it. Throws after a write in part, which is never continued.
+   */
+  write(intents: readonly string[], records: readonly string[]): void {
+    const isFirst = this.#file === null
     try {
       this.#file ??= this.#begin()
-      const bytes = this.#encode(lines)
+      const bytes = this.#encode(intents, records, isFirst)
       for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
       const segment = this.segments.at(-1)
       if (segment === undefined) return
       segment.bytes += bytes.length
-      segment.records += records
+      segment.records += records.length
       this.#isDirty = true
     } catch (error) {
       this.#abandon()
@@ -199,15 +202,24 @@ export class Journal {
     if (at !== -1) this.segments.splice(at, 1)
   }
 
-  /** @returns what is only there until the next call. */
-  /** Line by line: joined first they would be copied twice more, into memory that the collector has to go through. */
-  #encode(lines: readonly string[]): Buffer {
+  /**
+   * Line by line, with marks and line feeds between them: joined first they would be copied twice more, into memory
+   * that the collector has to go through. @returns what is only there until the next call.
+   */
+  #encode(intents: readonly string[], records: readonly string[], isFirst: boolean): Buffer {
+    const room = this.#room
     let end = 0
-    for (const line of lines) {
-      if (line.length * MOST_BYTES_OF_CHARACTER > this.#room.length - end) return Buffer.from(lines.join(''))
-      end += this.#room.write(line, end)
+    for (const lines of [intents, records]) {
+      for (const line of lines) {
+        if (line.length * MOST_BYTES_OF_CHARACTER + FRAME_BYTES > room.length - end)
+          return Buffer.from(joined(intents, records, isFirst))
+        if (lines === intents) room[end++] = INTENT_MARK
+        end += room.write(line, end)
+        room[end++] = LINE_FEED
+      }
     }
-    return this.#room.subarray(0, end)
+    if (isFirst) end += room.write(HEAD_END, end)
+    return room.subarray(0, end)
   }
 
   /** Ends the segment after a write that failed. Of one that holds nothing else nothing is left. */
@@ -233,6 +245,11 @@ export class Journal {
     return file
   }
 }
+
+/** As it is written where there is no room for it. */
+const joined = (intents: readonly string[], records: readonly string[], isFirst: boolean): string =>
+  [...intents.map((line) => `${INTENT}${line}\n`), ...records.map((line) => `${line}\n`)].join('') +
+  (isFirst ? HEAD_END : '')
 
 /**
  * Moves the records of a batch together, over the intents between them.

@@ -17,15 +17,7 @@ import { BusUnavailable, type UsageStream } from '#contracts/bus/bus.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import { Roster } from '#contracts/roster.ts'
 import type { Intent } from './intent.ts'
-import {
-  HEAD_END,
-  intentLine,
-  Journal,
-  openIntents,
-  recordLine,
-  takeRecords,
-  type Segment,
-} from './journal.ts'
+import { Journal, openIntents, takeRecords, type Segment } from './journal.ts'
 
 export type SpoolPorts = Readonly<{
   /** Made if it is not there. */
@@ -49,6 +41,7 @@ const BATCH_BYTES = 256 * 1024
 const HELD_BYTES = 4 * 1024 * 1024
 /** When stopping: for what is still to be published, in milliseconds. */
 const LAST_MS = 2_000
+const NO_RECORDS: readonly string[] = []
 const CANNOT_REMOVE = 'cannot remove a usage segment'
 
 export class Spool implements AsyncDisposable {
@@ -97,7 +90,7 @@ export class Spool implements AsyncDisposable {
   intend(intent: Intent, line: string): void {
     intent.line = line
     this.#open.add(intent)
-    this.#intended.push(intentLine(line))
+    this.#intended.push(line)
   }
 
   /** All intents are written when this returns, if the disk can be written at all. */
@@ -189,9 +182,8 @@ export class Spool implements AsyncDisposable {
   }
 
   #hold(line: string): void {
-    const text = recordLine(line)
-    this.#held.push(text)
-    this.#heldBytes += text.length
+    this.#held.push(line)
+    this.#heldBytes += line.length
   }
 
   readonly #writeInTurn = (): void => {
@@ -220,23 +212,19 @@ export class Spool implements AsyncDisposable {
   }
 
   #put(): void {
-    const held = this.#held
     // A new segment tells all that are open, these among them.
-    const lines = this.#journal.isOpen ? this.#intended.concat(held) : [...this.#intents(), ...held, HEAD_END]
-    this.#journal.write(lines, held.length)
+    this.#journal.write(this.#journal.isOpen ? this.#intended : this.#intents(), this.#held)
   }
 
   /** What is open is told in the next segment at once: this one may be published and go. */
   #turnOver(): void {
     this.#journal.close()
     if (this.#open.size > 0)
-      this.#attempt('cannot write the usage spool', () =>
-        this.#journal.write([...this.#intents(), HEAD_END], 0),
-      )
+      this.#attempt('cannot write the usage spool', () => this.#journal.write(this.#intents(), NO_RECORDS))
   }
 
   #intents(): readonly string[] {
-    return this.#open.members.map(({ line }) => intentLine(line))
+    return this.#open.members.map(({ line }) => line)
   }
 
   /** Oldest segments go first; the one being written is small. */

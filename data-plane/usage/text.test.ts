@@ -1,25 +1,19 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nodeId } from '#contracts/ids.ts'
+import { keyId, nodeId } from '#contracts/ids.ts'
 import { SOUND, type Scored } from '#contracts/routing/standing.ts'
 import { STRATEGIES } from '#contracts/routing/strategies.ts'
 import type { RecordedChoice } from '#contracts/usage/choice.ts'
 import { decodeRecord, MOST_CANDIDATES } from '#contracts/usage/record.ts'
 import { TOKEN_KINDS, type Tokens } from '#contracts/usage/tokens.ts'
 import { deployment } from '#test/fakes/deployment.ts'
+import type { Principal } from '../routing/snapshot.ts'
 import type { BegunAttempt } from '../upstream/failover.ts'
-import {
-  candidatesText,
-  choiceText,
-  cut,
-  entryOf,
-  intentText,
-  knownText,
-  lostText,
-  rounded,
-  tokensText,
-  word,
-} from './text.ts'
+import { intentText, placeText, withLost } from './attempt-text.ts'
+import { lastDigits, rounded, whole } from './digits.ts'
+import { knownText } from './known-text.ts'
+import { cut, word } from './names.ts'
+import { candidatesText, choiceText, entryOf, spentText } from './text.ts'
 
 const name = fc.oneof(
   fc.string(),
@@ -59,14 +53,36 @@ describe('what is spelled by hand is the JSON of', () => {
     expect(rounded(Number.NaN)).toBe('0')
   })
 
-  test('tokens, whole or not', () => {
-    const tokens = fc.record(
-      Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, number])),
-    ) as fc.Arbitrary<Tokens>
+  test('a number, whole or not, of any size', () => {
+    const powers = Array.from({ length: 16 }, (_, at) => 10 ** at).flatMap((at) => [at - 1, at, at + 1, -at])
     fc.assert(
-      fc.property(tokens, (given) => {
-        expect(tokensText(given)).toBe(JSON.stringify(given))
+      fc.property(fc.oneof(fc.nat(), fc.maxSafeNat(), fc.double()), (given) => {
+        expect(whole(given)).toBe(`${given}`)
       }),
+      { examples: [...powers, 4_294_967_295, 0.5, 999.5, 1_000.5, -0].map((one): [number] => [one]) },
+    )
+    expect([1_700_000_000_000, 1_000_007, 1_070, 1_999].map(lastDigits)).toEqual(['000', '007', '070', '999'])
+  })
+
+  test('tokens, whole or not, and whichever are none', () => {
+    const kind = fc.oneof(fc.constant(0), fc.nat(), number)
+    const tokens = fc.record(
+      Object.fromEntries(TOKEN_KINDS.map((one) => [one, kind])),
+    ) as fc.Arbitrary<Tokens>
+    const alone = ['input', ...TOKEN_KINDS].map((some) =>
+      Object.fromEntries(TOKEN_KINDS.map((one) => [one, one === some || one === 'input' ? 7 : 0])),
+    ) as Tokens[]
+    fc.assert(
+      fc.property(tokens, fc.boolean(), (given, isEstimated) => {
+        const text = spentText('{"tokens":{"input":', { tokens: given, isEstimated })
+        expect(text).toBe(JSON.stringify({ tokens: given, isEstimated, candidates: [] }).slice(0, -2))
+      }),
+      {
+        examples: alone.flatMap((one): [Tokens, boolean][] => [
+          [one, false],
+          [one, true],
+        ]),
+      },
     )
   })
 
@@ -119,7 +135,8 @@ describe('what is spelled by hand is the JSON of', () => {
           out,
           ...(taste === STRATEGIES.cost && at.cost !== null ? { cost: at.cost } : {}),
         }))
-      expect(JSON.parse(candidatesText(scored(count), taste))).toEqual(wanted)
+      const text = candidatesText('{"candidates":[', scored(count), taste)
+      expect(JSON.parse(`${text}]}`)).toEqual({ candidates: wanted, choices: [] })
     }
   })
 })
@@ -128,7 +145,7 @@ describe('an intent', () => {
   const about = {
     id: 'req_a-1',
     at: 1_700_000_000_000,
-    key: 'key_1',
+    principal: { keyId: keyId('key_1') } as Principal,
     endpoint: 'chat',
     asked: 'fast',
     model: 'fast',
@@ -151,10 +168,9 @@ describe('an intent', () => {
           why: 'weight',
           prepared: { dialect: 'gemini' },
         } as BegunAttempt
-        const attempts = [lostText(begun), lostText(begun)].join(',')
-        const text = line(
-          intentText(knownText({ ...about, asked, session: asked.slice(0, 9), leases }), attempts, to, input),
-        )
+        const place = placeText(begun, 'gemini')
+        const known = knownText({ ...about, asked, session: asked.slice(0, 9), leases })
+        const text = line(intentText(known, withLost('', place), place, input))
         expect(text).not.toMatch(/[\n\r]/)
         const read = decodeRecord(text)
         if (!read.ok) throw new Error(read.error)

@@ -1,185 +1,114 @@
 /**
- * Records and intents as JSON text, written by hand: all members but the node, which `entryOf` puts before them.
+ * Records as JSON text, written by hand: what an answer used up, and how its choices were made.
  *
- * Pure in effect: names are remembered, and spelled the same again. `JSON.stringify` asks every value what it is
- * and spells every number with up to seventeen digits. Here it is known, and times have three decimals. What is
- * seldom there is left to `JSON.stringify`.
+ * Pure in effect: what was said of a deployment or a choice is remembered, and said the same again.
+ * `JSON.stringify` asks every value what it is and spells every number with up to seventeen digits. Here it is known,
+ * and times have three decimals. What is seldom there is left to `JSON.stringify`.
+ *
+ * Texts are put together from the left and made one by whoever writes them: then each letter is copied once.
  */
-import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { NodeId } from '#contracts/ids.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
 import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
 import { costFor, type RecordedChoice } from '#contracts/usage/choice.ts'
-import { MOST_CANDIDATES, type UsageRecord } from '#contracts/usage/record.ts'
-import type { Tokens } from '#contracts/usage/tokens.ts'
-import type { Deployment } from '../routing/snapshot.ts'
-import type { AttemptRecord, BegunAttempt } from '../upstream/failover.ts'
+import { MOST_CANDIDATES } from '#contracts/usage/record.ts'
+import type { Spent } from '../upstream/spent.ts'
+import { rounded, whole } from './digits.ts'
+import { copyOf, NAME_LENGTH, word } from './names.ts'
 
-/** Names come from clients and can be megabytes long. */
-const NAME_LENGTH = 200
-/** Names that are remembered; then all are forgotten. */
-const MOST_WORDS = 2_000
+/** @returns what puts before the rest of an entry what all of a node have in common: the whole entry. */
+export function entryOf(node: NodeId): (rest: string) => string {
+  const front = copyOf(`{"node":${JSON.stringify(node)},"v":1,"id":"`)
+  return (rest) => front + rest
+}
 
-const words = new Map<string, string>()
+const NO_OTHERS = ',"cacheWrite":0,"cacheWriteLong":0,"reasoning":0,"inputAudio":0,"outputAudio":0}'
+const CANDIDATES = ',"candidates":['
+const INPUT_AND_OUTPUT = copyOf(`,"cacheRead":0${NO_OTHERS},"isEstimated":false${CANDIDATES}`)
 
-export const cut = (text: string): string => text.slice(0, NAME_LENGTH).toWellFormed()
+/** @param before a record up to its tokens that went in. @returns the same up to its candidates. */
+export function spentText(before: string, { tokens, isEstimated }: Spent): string {
+  const { cacheRead, cacheWrite, cacheWriteLong, reasoning, inputAudio, outputAudio } = tokens
+  const text = `${before}${whole(tokens.input)},"output":${whole(tokens.output)}`
+  const hasOthers =
+    cacheWrite !== 0 || cacheWriteLong !== 0 || reasoning !== 0 || inputAudio !== 0 || outputAudio !== 0
+  if (!hasOthers && cacheRead === 0 && !isEstimated) return text + INPUT_AND_OUTPUT
+  const others = hasOthers
+    ? `,"cacheWrite":${whole(cacheWrite)},"cacheWriteLong":${whole(cacheWriteLong)},` +
+      `"reasoning":${whole(reasoning)},"inputAudio":${whole(inputAudio)},"outputAudio":${whole(outputAudio)}}`
+    : NO_OTHERS
+  return `${text},"cacheRead":${whole(cacheRead)}${others},"isEstimated":${isEstimated}${CANDIDATES}`
+}
 
-/** @returns a name, cut, as a JSON string. */
-export function word(name: string): string {
-  const known = words.get(name)
-  if (known !== undefined) return known
-  const text = JSON.stringify(cut(name))
-  // What is longer would be kept whole only to be found again.
-  if (name.length > NAME_LENGTH) return text
-  if (words.size === MOST_WORDS) words.clear()
-  // A copy: a name is a piece of the body or the address it came in, with a key in it maybe, and would keep all of that.
-  words.set(Buffer.from(name).toString(), text)
+/** Of a candidate what comes before its factor, and up to its share where that is 1. */
+type CandidateText = Readonly<{ tier: number; weight: number; front: string; sound: string }>
+
+/** Deployments that are remembered as candidates; then all are forgotten. */
+const MOST_CANDIDATE_TEXTS = 2_000
+const candidateTexts = new Map<string, CandidateText>()
+
+function candidateText({ candidate: { deployment, weight }, tier }: Scored): CandidateText {
+  const { id } = deployment
+  const known = candidateTexts.get(id)
+  if (known !== undefined && known.tier === tier && known.weight === weight) return known
+  const front = `{"deployment":${word(id)},"tier":${tier},"weight":${weight},"factor":`
+  const made = { tier, weight, front: copyOf(front), sound: copyOf(`${front}1,"share":`) }
+  // What is longer would be kept whole only to be found again. An id is put together, and no piece of a body.
+  if (id.length > NAME_LENGTH) return made
+  if (candidateTexts.size === MOST_CANDIDATE_TEXTS) candidateTexts.clear()
+  candidateTexts.set(id, made)
+  return made
+}
+
+const CHOICES = '],"choices":['
+const IN = ',"out":null},'
+const LAST_IN = copyOf(`,"out":null}${CHOICES}`)
+
+/** @param before a record up to its candidates. @returns the same with them, as a choice saw them, up to its choices. */
+export function candidatesText(before: string, scored: readonly Scored[], taste: CompiledStrategy): string {
+  const count = Math.min(scored.length, MOST_CANDIDATES)
+  if (count === 0) return before + CHOICES
+  let text = before
+  for (let at = 0; at < count; at++) {
+    const one = scored[at]
+    if (one === undefined) continue
+    const { front, sound } = candidateText(one)
+    text += one.factor === 1 ? sound : `${front}${rounded(one.factor)},"share":`
+    text += rounded(one.share)
+    const { out } = one.standing
+    const cost = costFor(taste, one.candidate.deployment)
+    const isLast = at === count - 1
+    if (out === null && cost === null) text += isLast ? LAST_IN : IN
+    else
+      text +=
+        `,"out":${out === null ? 'null' : `"${out}"`}` +
+        `${cost === null ? '' : `,"cost":${JSON.stringify(cost)}`}}${isLast ? CHOICES : ','}`
+  }
   return text
 }
 
-/** @returns what makes of the members of an entry the whole entry of a node. */
-export function entryOf(node: NodeId): (members: string) => string {
-  const front = `{"node":${JSON.stringify(node)},`
-  return (members) => `${front}${members}}`
+/** The choice of a kind that was made last: nothing but who, why and the table. */
+type PlainChoice = Readonly<{ why: string; epoch: number; seq: number; text: string }>
+
+const NO_TABLE = -1
+/** By index of who was chosen. */
+const plainChoices: (PlainChoice | undefined)[] = Array.from({ length: MOST_CANDIDATES }, () => undefined)
+
+export function choiceText(choice: RecordedChoice): string {
+  const { chosen, why, drawn, table, futility, known } = choice
+  const isPlain =
+    drawn === undefined && futility === undefined && known === undefined && table?.say === undefined
+  if (!isPlain || chosen === null || chosen >= MOST_CANDIDATES) return spelledChoice(choice)
+  const epoch = table?.epoch ?? NO_TABLE
+  const seq = table?.seq ?? NO_TABLE
+  const last = plainChoices[chosen]
+  if (last !== undefined && last.why === why && last.epoch === epoch && last.seq === seq) return last.text
+  const text = copyOf(spelledChoice(choice))
+  plainChoices[chosen] = { why, epoch, seq, text }
+  return text
 }
 
-/** Thousandths up to here are put together from two whole numbers; more, a million milliseconds, is rare. */
-const MOST_UNITS = 1e9
-
-/** @returns the number with three decimals, enough for people; 0 for what is less. */
-export function rounded(value: number): string {
-  const units = Math.round(value * 1_000)
-  if (!(units > 0)) return '0'
-  if (units > MOST_UNITS) return JSON.stringify(units / 1_000)
-  const whole = Math.trunc(units / 1_000)
-  const rest = units - whole * 1_000
-  if (rest === 0) return `${whole}`
-  return rest < 10 ? `${whole}.00${rest}` : rest < 100 ? `${whole}.0${rest}` : `${whole}.${rest}`
-}
-
-export const tokensText = (tokens: Tokens): string =>
-  `{"input":${tokens.input},"output":${tokens.output},"cacheRead":${tokens.cacheRead},` +
-  `"cacheWrite":${tokens.cacheWrite},"cacheWriteLong":${tokens.cacheWriteLong},` +
-  `"reasoning":${tokens.reasoning},"inputAudio":${tokens.inputAudio},"outputAudio":${tokens.outputAudio}}`
-
-type Known = Pick<
-  UsageRecord,
-  'id' | 'at' | 'key' | 'asked' | 'model' | 'session' | 'stream' | 'commit' | 'weights' | 'seed'
-> &
-  Readonly<{ endpoint: ClientEndpoint; leases: readonly string[] }>
-
-/**
- * What is so from a request's first attempt on. In one piece, as it is kept until the answer has come: a text of
- * many pieces costs the collector more than joining them.
- * @param known its id is one of ours, whose letters need no escapes.
- */
-export const knownText = (known: Known): string =>
-  [
-    '"v":1,"id":"',
-    known.id,
-    '","at":',
-    known.at,
-    ',"key":',
-    word(known.key),
-    ',"endpoint":"',
-    known.endpoint,
-    '","asked":',
-    word(known.asked),
-    ',"model":',
-    word(known.model),
-    ',"session":',
-    known.session === null ? 'null' : JSON.stringify(known.session),
-    ',"stream":',
-    known.stream,
-    ',"commit":',
-    known.commit,
-    ',"weights":',
-    known.weights,
-    ',"seed":',
-    known.seed,
-    known.leases.length === 0 ? '' : `,"leases":${JSON.stringify(known.leases)}`,
-  ].join('')
-
-type Begun = Pick<BegunAttempt, 'deployment' | 'lane' | 'why'>
-
-/** Where an attempt goes and why: members of it that stand before it is made. */
-const begunText = (
-  { deployment: { provider, model }, lane, why }: Begun,
-  dialect: AttemptRecord['dialect'],
-): string =>
-  `"provider":${word(provider)},"model":${word(model)},"credential":${word(lane.credential ?? '')},` +
-  `"dialect":"${dialect}","why":"${why}"`
-
-/** @param firstMs of a stream, where it was told apart from the attempt's end. */
-export function attemptText(attempt: AttemptRecord, firstMs: number | null): string {
-  const { outcome, status, totalMs } = attempt
-  const first = attempt.firstMs ?? firstMs
-  const times = `"firstMs":${first === null ? 'null' : rounded(first)},"totalMs":${rounded(totalMs)}`
-  return `{${begunText(attempt, attempt.dialect)},"outcome":"${outcome}","status":${status},${times}}`
-}
-
-/** An attempt of which nobody heard. In one piece; see `knownText`. */
-export const lostText = (begun: BegunAttempt): string =>
-  [
-    '{',
-    begunText(begun, begun.prepared.dialect),
-    ',"outcome":"lost","status":0,"firstMs":null,"totalMs":0}',
-  ].join('')
-
-/** Of every request that nobody heard of; 500: its client had no answer. What went in is put before the other tokens. */
-const UNHEARD_OF =
-  '"status":500,"totalMs":0,"isEstimated":true,"candidates":[],"choices":[],"warnings":[],"attempts":['
-const NOTHING_CAME =
-  ',"output":0,"cacheRead":0,"cacheWrite":0,"cacheWriteLong":0,"reasoning":0,"inputAudio":0,"outputAudio":0}'
-
-/**
- * A whole record, if nothing more is heard.
- * @param known members. @param attempts with commas between them. @param to where the last of them goes.
- * @param input tokens that go in, about. @returns members, in one piece.
- */
-export const intentText = (
-  known: string,
-  attempts: string,
-  { provider, model }: Deployment,
-  input: number,
-): string =>
-  [
-    known,
-    ',',
-    UNHEARD_OF,
-    attempts,
-    '],"provider":',
-    word(provider),
-    ',"upstream":',
-    word(model),
-    ',"tokens":{"input":',
-    input,
-    NOTHING_CAME,
-  ].join('')
-
-/** Candidates as a choice saw them. */
-export function candidatesText(scored: readonly Scored[], taste: CompiledStrategy): string {
-  let text = '['
-  for (let at = 0; at < scored.length && at < MOST_CANDIDATES; at++) {
-    const one = scored[at]
-    if (one !== undefined) text += at === 0 ? candidateText(one, taste) : `,${candidateText(one, taste)}`
-  }
-  return `${text}]`
-}
-
-function candidateText(
-  { candidate: { deployment, weight }, tier, factor, share, standing: { out } }: Scored,
-  taste: CompiledStrategy,
-): string {
-  const cost = costFor(taste, deployment)
-  return (
-    `{"deployment":${word(deployment.id)},"tier":${tier},"weight":${weight},"factor":${rounded(factor)},` +
-    `"share":${rounded(share)},"out":${out === null ? 'null' : `"${out}"`}` +
-    (cost === null ? '}' : `,"cost":${JSON.stringify(cost)}}`)
-  )
-}
-
-export function choiceText({ chosen, why, drawn, table, futility, known }: RecordedChoice): string {
+function spelledChoice({ chosen, why, drawn, table, futility, known }: RecordedChoice): string {
   let text = `{"chosen":${chosen},"why":"${why}"`
   if (drawn !== undefined) text += `,"drawn":${drawn}`
   if (table !== undefined) {
