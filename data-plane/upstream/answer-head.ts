@@ -3,12 +3,15 @@
  *
  * Pure.
  */
+import type { Headers } from './http/headers.ts'
 import type { Passage } from './passage.ts'
 
 /** Upstream headers a client may see. */
 const PASSED_HEADERS = ['openai-processing-ms', 'openai-version'] as const
 
-export const isJson = (contentType: string): boolean => /json/i.test(contentType)
+export const isJson = (contentType: string): boolean =>
+  // What nearly all say.
+  contentType === 'application/json' || /json/i.test(contentType)
 
 export function isStreamed(passage: Passage, body: Buffer): boolean {
   const stream = passage.openStream()
@@ -18,15 +21,15 @@ export function isStreamed(passage: Passage, body: Buffer): boolean {
 }
 
 /** We asked for an unencoded answer and can read no other. */
-export function isPlain(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
-  const encoding = headers['content-encoding']
+export function isPlain(headers: Headers): boolean {
+  const encoding = headers.get('content-encoding')
   return encoding === undefined || encoding === 'identity'
 }
 
-export function passedHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {
+export function passedHeaders(headers: Headers): string[] {
   const passed: string[] = []
   for (const name of PASSED_HEADERS) {
-    const value = headers[name]
+    const value = headers.get(name)
     if (typeof value === 'string') passed.push(name, value)
   }
   return passed

@@ -12,7 +12,7 @@ import { isJson, isPlain, isStreamed, passedHeaders, withoutCredential } from '.
 import { classifyNetworkError, classifyRefusal, failure, isReset, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Call, Receiver } from './http/call.ts'
-import type { Headers } from './http/head.ts'
+import { NO_HEADERS, type Headers } from './http/headers.ts'
 import type { Origin } from './http/origin.ts'
 import type { Passage, StreamPassage } from './passage.ts'
 import { readRateLimits, type RateLimits } from './rate-limits.ts'
@@ -108,7 +108,7 @@ class Attempt implements Receiver {
   #told: Told | null = UNTOLD
   #status = 0
   #contentType = ''
-  #headers: Headers = {}
+  #headers: Headers = NO_HEADERS
 
   constructor(input: AttemptInput, resolve: (result: AttemptResult) => void) {
     this.#input = input
@@ -135,7 +135,7 @@ class Attempt implements Receiver {
   onResponseStart(status: number, headers: Headers): void {
     this.#status = status
     this.#headers = headers
-    this.#contentType = String(headers['content-type'] ?? '')
+    this.#contentType = String(headers.get('content-type') ?? '')
     const isAnswer = status < 300 && isPlain(headers)
     if (isAnswer && this.#input.stream && /^text\/event-stream/i.test(this.#contentType)) {
       this.#stream = this.#input.prepared.passage.openStream()
@@ -318,7 +318,7 @@ class Attempt implements Receiver {
   }
 
   #classify(body: string): Failure {
-    const retryAfter = this.#headers['retry-after']
+    const retryAfter = this.#headers.get('retry-after')
     return classifyRefusal({
       status: this.#status,
       body: withoutCredential(body, this.#input.lane.headers),

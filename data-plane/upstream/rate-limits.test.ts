@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { readRateLimits } from './rate-limits.ts'
 
 const NOW = Date.parse('2026-11-28T12:00:00Z')
+const read = (headers: Readonly<Record<string, string>>) =>
+  readRateLimits(new Map(Object.entries(headers)), NOW)
 
 describe('rate-limit headers', () => {
   test('of OpenAI are read with their durations', () => {
@@ -13,7 +15,7 @@ describe('rate-limit headers', () => {
       'x-ratelimit-remaining-tokens': '29000',
       'x-ratelimit-reset-tokens': '6m0.5s',
     }
-    expect(readRateLimits(headers, NOW)).toEqual({
+    expect(read(headers)).toEqual({
       limitRequests: 500,
       remainingRequests: 499,
       resetRequestsMs: 120,
@@ -31,7 +33,7 @@ describe('rate-limit headers', () => {
       'anthropic-ratelimit-tokens-remaining': '100',
       'anthropic-ratelimit-tokens-reset': '2026-11-28T11:59:00Z',
     }
-    expect(readRateLimits(headers, NOW)).toMatchObject({
+    expect(read(headers)).toMatchObject({
       limitRequests: 50,
       remainingRequests: 0,
       resetRequestsMs: 30_000,
@@ -41,13 +43,37 @@ describe('rate-limit headers', () => {
     })
   })
 
+  test.each<[string, (of: string, what: string) => string]>([
+    ['OpenAI', (of, what) => `x-ratelimit-${what}-${of}`],
+    ['Anthropic', (of, what) => `anthropic-ratelimit-${of}-${what}`],
+  ])('of %s have a name each, and are read when one says what is left', (_who, name) => {
+    const all: Record<string, string> = {}
+    for (const [at, what] of ['limit', 'remaining', 'reset'].entries()) {
+      all[name('requests', what)] = String(at + 1)
+      all[name('tokens', what)] = String(at + 4)
+    }
+    const whole = {
+      limitRequests: 1,
+      remainingRequests: 2,
+      resetRequestsMs: 3_000,
+      limitTokens: 4,
+      remainingTokens: 5,
+      resetTokensMs: 6_000,
+    }
+    expect(read(all)).toEqual(whole)
+    const { [name('requests', 'remaining')]: _requests, ...byTokens } = all
+    expect(read(byTokens)).toEqual({ ...whole, remainingRequests: null })
+    const { [name('tokens', 'remaining')]: _tokens, ...byRequests } = all
+    expect(read(byRequests)).toEqual({ ...whole, remainingTokens: null })
+  })
+
   test.each(['soon', '', '-5', 'NaN', '1x'])('leave out what is no number: %j', (text) => {
     const headers = { 'x-ratelimit-remaining-requests': text, 'x-ratelimit-reset-requests': text }
-    const limits = readRateLimits(headers, NOW)
+    const limits = read(headers)
     expect(limits).toMatchObject({ resetRequestsMs: null, remainingRequests: null })
   })
 
   test('are mostly absent', () => {
-    expect(readRateLimits({ 'content-type': 'application/json' }, NOW)).toBeNull()
+    expect(read({ 'content-type': 'application/json' })).toBeNull()
   })
 })

@@ -4,6 +4,8 @@
  *
  * Pure.
  */
+import type { Headers } from './http/headers.ts'
+
 export type RateLimits = Readonly<{
   /** Requests and tokens a minute, what is left of them, and when they are full again, in milliseconds; null: not said. */
   limitRequests: number | null
@@ -14,43 +16,52 @@ export type RateLimits = Readonly<{
   resetTokensMs: number | null
 }>
 
-type Headers = Readonly<Record<string, string | string[] | undefined>>
+type Names = Readonly<Record<keyof RateLimits, string>>
+
+const OPENAI: Names = {
+  limitRequests: 'x-ratelimit-limit-requests',
+  remainingRequests: 'x-ratelimit-remaining-requests',
+  resetRequestsMs: 'x-ratelimit-reset-requests',
+  limitTokens: 'x-ratelimit-limit-tokens',
+  remainingTokens: 'x-ratelimit-remaining-tokens',
+  resetTokensMs: 'x-ratelimit-reset-tokens',
+}
+const ANTHROPIC: Names = {
+  limitRequests: 'anthropic-ratelimit-requests-limit',
+  remainingRequests: 'anthropic-ratelimit-requests-remaining',
+  resetRequestsMs: 'anthropic-ratelimit-requests-reset',
+  limitTokens: 'anthropic-ratelimit-tokens-limit',
+  remainingTokens: 'anthropic-ratelimit-tokens-remaining',
+  resetTokensMs: 'anthropic-ratelimit-tokens-reset',
+}
 
 /** @param now epoch milliseconds. @returns null when the answer carries no limits, as most do. */
-export function readRateLimits(headers: Headers, now: number): RateLimits | null {
-  if (
-    headers['x-ratelimit-remaining-requests'] !== undefined ||
-    headers['x-ratelimit-remaining-tokens'] !== undefined
-  )
-    return limitsOf(headers, (what, of) => `x-ratelimit-${what}-${of}`, now)
-  if (
-    headers['anthropic-ratelimit-requests-remaining'] !== undefined ||
-    headers['anthropic-ratelimit-tokens-remaining'] !== undefined
-  )
-    return limitsOf(headers, (what, of) => `anthropic-ratelimit-${of}-${what}`, now)
+export function readRateLimits(headers: Pick<Headers, 'get'>, now: number): RateLimits | null {
+  for (const names of [OPENAI, ANTHROPIC])
+    if (
+      headers.get(names.remainingRequests) !== undefined ||
+      headers.get(names.remainingTokens) !== undefined
+    )
+      return limitsOf(headers, names, now)
   return null
 }
 
-function limitsOf(
-  headers: Headers,
-  name: (what: 'limit' | 'remaining' | 'reset', of: 'requests' | 'tokens') => string,
-  now: number,
-): RateLimits {
-  const count = (what: 'limit' | 'remaining', of: 'requests' | 'tokens'): number | null => {
-    const text = headers[name(what, of)]
+function limitsOf(headers: Pick<Headers, 'get'>, names: Names, now: number): RateLimits {
+  const count = (name: string): number | null => {
+    const text = headers.get(name)
     return typeof text === 'string' && NUMBER.test(text) ? Number(text) : null
   }
-  const reset = (of: 'requests' | 'tokens'): number | null => {
-    const text = headers[name('reset', of)]
+  const reset = (name: string): number | null => {
+    const text = headers.get(name)
     return typeof text === 'string' ? parseReset(text, now) : null
   }
   return {
-    limitRequests: count('limit', 'requests'),
-    remainingRequests: count('remaining', 'requests'),
-    resetRequestsMs: reset('requests'),
-    limitTokens: count('limit', 'tokens'),
-    remainingTokens: count('remaining', 'tokens'),
-    resetTokensMs: reset('tokens'),
+    limitRequests: count(names.limitRequests),
+    remainingRequests: count(names.remainingRequests),
+    resetRequestsMs: reset(names.resetRequestsMs),
+    limitTokens: count(names.limitTokens),
+    remainingTokens: count(names.remainingTokens),
+    resetTokensMs: reset(names.resetTokensMs),
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
 import type { Call, Receiver } from '#data-plane/upstream/http/call.ts'
-import type { Headers } from '#data-plane/upstream/http/head.ts'
+import { NO_HEADERS, type Headers } from '#data-plane/upstream/http/headers.ts'
 import { Origin } from '#data-plane/upstream/http/origin.ts'
 import type { Request } from '#data-plane/upstream/http/request.ts'
 import { turns } from '../eventually.ts'
@@ -53,7 +53,7 @@ export class RecordedReceiver implements Receiver {
   /** In order. */
   readonly told: Told[] = []
   status = 0
-  headers: Headers = {}
+  headers: Headers = NO_HEADERS
   /** Why there is no answer, or only a part; null: nobody said that it failed. */
   code: string | null = null
   /** Called each time it is told something, after it was written down. */

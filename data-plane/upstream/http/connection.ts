@@ -10,7 +10,7 @@ import { lengthOf, piecesOf, type RequestBody } from '../request-body.ts'
 import type { Call, Carrier } from './call.ts'
 import { ChunkedBody } from './chunks.ts'
 import { ENDED } from './ended.ts'
-import { END_OF_HEAD, mayBegin, MOST_HEAD_BYTES, readHead, type Head } from './head.ts'
+import { readHead, type Head } from './head.ts'
 import { SHORT_BODY_BYTES } from './request.ts'
 
 export type ConnectionEvents = Readonly<{
@@ -121,22 +121,20 @@ export class Connection implements Carrier, Member {
   #receiveHead(call: Call, bytes: Buffer): void {
     this.#kept = null
     for (let from = 0; ;) {
-      const end = bytes.indexOf(END_OF_HEAD, from)
-      if ((end === -1 ? bytes.length : end) - from > MOST_HEAD_BYTES) return this.end(ENDED.malformed)
-      if (end === -1) {
-        if (!mayBegin(bytes.toString('latin1', from))) return this.end(ENDED.malformed)
+      const head = readHead(bytes, from)
+      if (head === 'incomplete') {
         this.#kept = from === 0 ? bytes : bytes.subarray(from)
         return
       }
-      const head = readHead(bytes.toString('latin1', from, end + 2))
       // Nobody asked for another protocol.
-      if (head === null || head.status === 101) return this.end(ENDED.malformed)
-      from = end + END_OF_HEAD.length
-      if (head.status >= 200) return this.#begin(call, head, bytes, from)
+      if (head === 'malformed' || head.status === 101) return this.end(ENDED.malformed)
+      if (head.status >= 200) return this.#begin(call, head, bytes)
+      from = head.end
     }
   }
 
-  #begin(call: Call, head: Head, bytes: Buffer, from: number): void {
+  #begin(call: Call, head: Head, bytes: Buffer): void {
+    const from = head.end
     this.#head = head
     this.#left = head.length
     this.#chunks = head.framing === 'chunked' ? new ChunkedBody() : null

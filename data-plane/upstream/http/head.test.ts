@@ -1,29 +1,38 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mayBegin, readHead } from './head.ts'
+import { MOST_HEAD_BYTES, readHead, type Head } from './head.ts'
 
-const head = (...lines: readonly string[]) => readHead(['HTTP/1.1 200 OK', ...lines, ''].join('\r\n'))
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+/** @param text without the empty line at its end. @returns null: it is no head. */
+function read(text: string): Head | null {
+  const head = readHead(bytesOf(`${text}\r\n`), 0)
+  expect(head).not.toBe('incomplete')
+  return typeof head === 'string' ? null : head
+}
+
+const head = (...lines: readonly string[]) => read(['HTTP/1.1 200 OK', ...lines, ''].join('\r\n'))
 
 describe('a head', () => {
   test('has its status, its headers in lower case, and lists of what came several times', () => {
-    const read = readHead(
+    const limited = read(
       'HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nX-Limit:\t 7 \t\r\n' +
         'Set-Cookie: a=1\r\nset-cookie: b=2\r\nSET-COOKIE: c=3\r\nempty:\r\ncontent-length: 12\r\n',
     )
-    expect(read).toMatchObject({ status: 429, framing: 'length', length: 12, isKept: true, keptMs: null })
-    expect({ ...read?.headers }).toEqual({
-      'content-type': 'application/json',
-      'x-limit': '7',
-      'set-cookie': ['a=1', 'b=2', 'c=3'],
-      empty: '',
-      'content-length': '12',
-    })
+    expect(limited).toMatchObject({ status: 429, framing: 'length', length: 12, isKept: true, keptMs: null })
+    expect(limited?.headers.entries()).toEqual([
+      ['content-type', 'application/json'],
+      ['x-limit', '7'],
+      ['set-cookie', ['a=1', 'b=2', 'c=3']],
+      ['empty', ''],
+      ['content-length', '12'],
+    ])
   })
 
   test.each([['HTTP/1.1 200\r\n'], ['HTTP/1.1 200 \r\n'], ['HTTP/1.1 299 Quite fine, \xe9h?\r\n']])(
     'may begin with %j',
     (text) => {
-      expect(readHead(text)?.framing).toBe('close')
+      expect(read(text)?.framing).toBe('close')
     },
   )
 
@@ -42,7 +51,7 @@ describe('a head', () => {
     [''],
     ['<html>\r\n'],
   ])('does not begin with %j', (text) => {
-    expect(readHead(text)).toBeNull()
+    expect(read(text)).toBeNull()
   })
 
   test.each([
@@ -61,8 +70,9 @@ describe('a head', () => {
   })
 
   test('may name what objects have by nature', () => {
-    const read = head('constructor: a', '__proto__: b', 'toString: c')
-    expect(Object.entries(read?.headers ?? {})).toEqual([
+    const named = head('constructor: a', '__proto__: b', 'toString: c')
+    expect(named?.headers.get('constructor')).toBe('a')
+    expect(named?.headers.entries()).toEqual([
       ['constructor', 'a'],
       ['__proto__', 'b'],
       ['tostring', 'c'],
@@ -78,11 +88,11 @@ describe('a head', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(name, blank, value, blank), { maxLength: 20 }), (all) => {
         const own = all.filter(([one]) => !/^(content-length|transfer-encoding)$/i.test(one))
-        const read = head(...own.map(([one, before, what, after]) => `${one}:${before}${what}${after}`))
-        const wanted = Object.groupBy(own, ([one]) => one.toLowerCase())
-        expect(Object.keys(read?.headers ?? {}).toSorted()).toEqual(Object.keys(wanted).toSorted())
-        for (const [one, those] of Object.entries(wanted))
-          expect([read?.headers[one]].flat()).toEqual(those?.map(([, , what]) => what))
+        const spelled = head(...own.map(([one, before, what, after]) => `${one}:${before}${what}${after}`))
+        const wanted = Map.groupBy(own, ([one]) => one.toLowerCase())
+        expect(spelled?.headers.entries().map(([one, what]) => [one, [what].flat()])).toEqual(
+          [...wanted].map(([one, those]) => [one, those.map(([, , what]) => what)]),
+        )
       }),
     )
   })
@@ -119,7 +129,7 @@ describe('a body', () => {
   })
 
   test.each([100, 103, 199, 204, 304])('is none under %i', (status) => {
-    const of = (line: string) => readHead(`HTTP/1.1 ${status} Any\r\n${line}\r\n`)
+    const of = (line: string) => read(`HTTP/1.1 ${status} Any\r\n${line}\r\n`)
     expect(of('x: y')).toMatchObject({ framing: 'length', length: 0, isKept: true })
     expect(of('content-length: 0')).toMatchObject({ framing: 'length', length: 0, isKept: true })
     // Whoever says that there is one may send it.
@@ -128,7 +138,7 @@ describe('a body', () => {
   })
 
   test('of a server of HTTP/1.0 may come in chunks, and nothing comes after it', () => {
-    expect(readHead('HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n')).toMatchObject({
+    expect(read('HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n')).toMatchObject({
       framing: 'chunked',
       isKept: false,
     })
@@ -136,9 +146,14 @@ describe('a body', () => {
 })
 
 describe('what has no end yet', () => {
-  test('may be the beginning of a head, up to any of its bytes', () => {
-    const text = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n'
-    for (let length = 0; length < text.length; length++) expect(mayBegin(text.slice(0, length))).toBe(true)
+  test.each([
+    'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n',
+    'HTTP/1.0 999\r\n\r\n',
+    'HTTP/1.1 404 \r\nempty:\r\nx-It:\tis\xe9 \r\n\r\n',
+  ])('may be the beginning of a head, up to any byte of %j', (text) => {
+    for (let length = 0; length < text.length; length++)
+      expect([length, readHead(bytesOf(text.slice(0, length)), 0)]).toEqual([length, 'incomplete'])
+    expect(readHead(bytesOf(text), 0)).toMatchObject({ end: text.length })
   })
 
   test.each([
@@ -150,8 +165,48 @@ describe('what has no end yet', () => {
     ['\n'],
     ['HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
     ['HTTP/1.1 200 OK\r\ncontent-length: 0\n'],
+    ['HTTP/1.1 200 OK\rc'],
+    ['HTTP/1.1 200 OK\0'],
+    ['HTTP/1.1 0'],
+    ['HTTP/1.1 2000'],
+    ['HTTP/1.1 200\n'],
+    ['HTTP/1.1 200 OK\r\n '],
+    ['HTTP/1.1 200 OK\r\n:'],
+    ['HTTP/1.1 200 OK\r\nname '],
+    ['HTTP/1.1 200 OK\r\nname\r'],
+    ['HTTP/1.1 200 OK\r\nname: \x1f'],
+    ['HTTP/1.1 200 OK\r\n\rn'],
   ])('is none with %j', (text) => {
-    expect(mayBegin(text)).toBe(false)
+    expect(readHead(bytesOf(text), 0)).toBe('malformed')
+  })
+})
+
+describe('a long head', () => {
+  /** So long with its empty line. */
+  const long = (length: number): Buffer => {
+    const begin = 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\nx: '
+    return bytesOf(`${begin}${'y'.repeat(length - begin.length - 4)}\r\n\r\n`)
+  }
+  const before = bytesOf('HTTP/1.1 100 Go\r\n\r\n')
+
+  test('is one up to its most bytes, whatever comes before and behind it', () => {
+    const most = long(MOST_HEAD_BYTES)
+    expect(readHead(most, 0)).toMatchObject({ end: MOST_HEAD_BYTES, length: 3 })
+    expect(readHead(Buffer.concat([before, most, bytesOf('yes')]), before.length)).toMatchObject({
+      end: before.length + MOST_HEAD_BYTES,
+      length: 3,
+    })
+    expect(readHead(long(MOST_HEAD_BYTES + 1), 0)).toBe('malformed')
+    expect(readHead(Buffer.concat([before, long(MOST_HEAD_BYTES + 1)]), before.length)).toBe('malformed')
+  })
+
+  test('is waited for up to its most bytes', () => {
+    const longer = long(MOST_HEAD_BYTES + 10)
+    const upTo = (length: number) => readHead(longer.subarray(0, length), 0)
+    expect([upTo(MOST_HEAD_BYTES), upTo(MOST_HEAD_BYTES + 1)]).toEqual(['incomplete', 'malformed'])
+    const behind = (length: number) =>
+      readHead(Buffer.concat([before, longer.subarray(0, length)]), before.length)
+    expect([behind(MOST_HEAD_BYTES), behind(MOST_HEAD_BYTES + 1)]).toEqual(['incomplete', 'malformed'])
   })
 })
 
@@ -167,7 +222,7 @@ describe('a connection', () => {
     [`HTTP/1.0 200 OK\r\n${sized}\r\nconnection: keep-alive\r\n`, false],
     ['HTTP/1.1 200 OK\r\n', false],
   ])('after %j is kept: %s', (text, isKept) => {
-    expect(readHead(text)?.isKept).toBe(isKept)
+    expect(read(text)?.isKept).toBe(isKept)
   })
 
   test.each<[string, number | null]>([

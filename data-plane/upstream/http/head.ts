@@ -1,13 +1,13 @@
 /**
  * The head of an answer over HTTP/1.1: status, headers, and how long the body is.
  *
- * Pure in effect: names are remembered. Strict: whatever two readers could understand in two ways is refused, as a
- * connection serves one client after the other, and what is taken for the end of an answer decides whose the next
- * bytes are.
+ * Pure. Strict: whatever two readers could understand in two ways is refused, as a connection serves one client after
+ * the other, and what is taken for the end of an answer decides whose the next bytes are.
+ *
+ * One pass over the bytes, and few functions of the engine or of Node: other code has been in the processor's cache
+ * since the last answer was read, and what runs here must come back into it first.
  */
-
-/** As it came, names in lower case; a header that came several times has a list. */
-export type Headers = Readonly<Record<string, string | string[] | undefined>>
+import { Headers, type HeaderValue } from './headers.ts'
 
 /** Where the body ends: `length` bytes on, where its last chunk does, or with the connection. */
 export type Framing = 'length' | 'chunked' | 'close'
@@ -15,6 +15,8 @@ export type Framing = 'length' | 'chunked' | 'close'
 export type Head = Readonly<{
   status: number
   headers: Headers
+  /** Behind its empty line, in the bytes that were read: the body begins there. */
+  end: number
   framing: Framing
   /** In bytes; 0 where the framing is another. */
   length: number
@@ -24,92 +26,103 @@ export type Head = Readonly<{
   keptMs: number | null
 }>
 
-/** As much as Node takes. */
+/** As much as Node takes; the empty line counts. */
 export const MOST_HEAD_BYTES = 16 * 1024
-export const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?\r$/
 /** What names of headers are made of. */
 export const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** What no header may have, and line ends that are none: others might take them for some. */
-// oxlint-disable-next-line no-control-regex -- they are what is looked for
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/
-const DIGITS = /^\d{1,15}$/
+const IN_NAMES = Uint8Array.from({ length: 256 }, (_, code) => (NAME.test(String.fromCharCode(code)) ? 1 : 0))
+/** A head begins with bytes that lie between those of these two. */
+const LEAST_BEGINNING = Buffer.from('HTTP/1.0 100')
+const MOST_BEGINNING = Buffer.from('HTTP/1.1 999')
+/** In bytes. */
+const LINE_END_LENGTH = 2
+const VERSION_AT = 7
+const STATUS_AT = 9
+const TAB = 0x09
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+const ZERO = 0x30
+const ONE = 0x31
+const COLON = 0x3a
+const DELETE = 0x7f
+
+const MOST_LENGTH_DIGITS = 15
 const KEPT_SECONDS = /(?:^|[\s,;])timeout=(\d{1,9})/i
 const NO_BODY: ReadonlySet<number> = new Set([204, 304])
 
-/** Header names as they come and in lower case: there are few of them, and they come again and again. */
-const lower = new Map<string, string>()
-const MOST_NAMES = 1_000
+/** Instead of a place in the bytes: more of them must come, or none can make a head of these. */
+const NOT_YET = -1
+const NEVER = -2
 
-const BEGINNING = 'HTTP/1.'
-const LONE_LINE_FEED = /(?:^|[^\r])\n/
-
-/** @param text without the end of a head. May it be the beginning of one? Who waits for its end would wait for ever. */
-export const mayBegin = (text: string): boolean =>
-  text.slice(0, BEGINNING.length) === BEGINNING.slice(0, text.length) && !LONE_LINE_FEED.test(text)
-
-/**
- * @param text of the head with the line end behind its last line, in Latin-1.
- * @returns null: it is not one.
- */
-export function readHead(text: string): Head | null {
-  if (FORBIDDEN.test(text)) return null
-  const firstEnd = text.indexOf('\n')
-  const line = STATUS_LINE.exec(text.slice(0, firstEnd))
-  if (line === null) return null
-  const headers = readHeaders(text, firstEnd + 1)
-  return headers === null ? null : headOf(Number(line[2]), line[1] === '1', headers)
+/** @param from where it begins. @returns `malformed` as soon as nothing that follows can make a head of it. */
+export function readHead(bytes: Buffer, from: number): Head | 'incomplete' | 'malformed' {
+  const to = Math.min(bytes.length, from + MOST_HEAD_BYTES)
+  const places: number[] = []
+  const end = endOfHead(bytes, from, to, places)
+  if (end === NOT_YET) return to === bytes.length ? 'incomplete' : 'malformed'
+  if (end === NEVER) return 'malformed'
+  let status = 0
+  for (let at = from + STATUS_AT; at < from + STATUS_AT + 3; at++)
+    status = status * 10 + (bytes[at] ?? 0) - ZERO
+  const headers = new Headers(bytes.toString('latin1', from, end), places)
+  return headOf(status, bytes[from + VERSION_AT] === ONE, headers, end) ?? 'malformed'
 }
 
-function readHeaders(text: string, from: number): Headers | null {
-  const headers: Record<string, string | string[]> = Object.create(null)
-  for (let at = from; at < text.length;) {
-    const end = text.indexOf('\n', at)
-    // A carriage return stands before nothing else: see FORBIDDEN.
-    if (end <= at || text[end - 1] !== '\r') return null
-    const colon = text.indexOf(':', at)
-    if (colon === -1 || colon >= end) return null
-    const name = nameOf(text.slice(at, colon))
-    if (name === null) return null
-    const value = valueOf(text, colon + 1, end - 1)
-    const before = headers[name]
-    if (before === undefined) headers[name] = value
-    else if (typeof before === 'string') headers[name] = [before, value]
-    else before.push(value)
-    at = end + 1
+/** @param places see `Headers`. @returns the place behind the empty line. */
+function endOfHead(bytes: Buffer, from: number, to: number, places: number[]): number {
+  let lineEnd = endOfStatusLine(bytes, from, to)
+  while (lineEnd >= 0) {
+    const start = lineEnd + LINE_END_LENGTH
+    let at = start
+    while (at < to && IN_NAMES[bytes[at] ?? 0] === 1) at += 1
+    if (at === to) return NOT_YET
+    if (at === start) {
+      const end = bytes[at] === CR ? endOfLine(bytes, at, to) : NEVER
+      return end < 0 ? end : end + LINE_END_LENGTH
+    }
+    if (bytes[at] !== COLON) return NEVER
+    lineEnd = endOfLine(bytes, at + 1, to)
+    places.push(at - start, at - from, lineEnd - from)
   }
-  return headers
+  return lineEnd
 }
 
-/** Without the blanks around it. */
-function valueOf(text: string, from: number, to: number): string {
-  let [start, end] = [from, to]
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1
-  return text.slice(start, end)
+/** @returns the place of its carriage return. */
+function endOfStatusLine(bytes: Buffer, from: number, to: number): number {
+  const end = from + MOST_BEGINNING.length
+  for (let at = from; at < end; at++) {
+    if (at === to) return NOT_YET
+    const byte = bytes[at] ?? 0
+    if (byte < (LEAST_BEGINNING[at - from] ?? 0) || byte > (MOST_BEGINNING[at - from] ?? 0)) return NEVER
+  }
+  if (end === to) return NOT_YET
+  return bytes[end] === SPACE || bytes[end] === CR ? endOfLine(bytes, end, to) : NEVER
 }
 
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
-
-function nameOf(raw: string): string | null {
-  const known = lower.get(raw)
-  if (known !== undefined) return known
-  if (!NAME.test(raw)) return null
-  const name = raw.toLowerCase()
-  if (lower.size === MOST_NAMES) lower.clear()
-  // A copy: a piece of a text keeps all of it.
-  lower.set(Buffer.from(raw).toString(), name)
-  return name
+/** @returns the place of the next carriage return: nothing but a line feed may stand behind it, nor that alone. */
+function endOfLine(bytes: Buffer, from: number, to: number): number {
+  let at = from
+  while (at < to && isText(bytes[at] ?? 0)) at += 1
+  if (at === to) return NOT_YET
+  if (bytes[at] !== CR) return NEVER
+  if (at + 1 === to) return NOT_YET
+  return bytes[at + 1] === LF ? at : NEVER
 }
 
-function headOf(status: number, isNew: boolean, headers: Headers): Head | null {
-  const { 'content-length': length, 'transfer-encoding': coding } = headers
-  const isKept = isNew && !says(headers['connection'], 'close')
-  const keptMs = keptFor(headers['keep-alive'])
+/** Control characters are none: others might take them for the end of a line. */
+const isText = (byte: number): boolean => (byte >= SPACE && byte !== DELETE) || byte === TAB
+
+function headOf(status: number, isNew: boolean, headers: Headers, end: number): Head | null {
+  const length = headers.get('content-length')
+  const coding = headers.get('transfer-encoding')
+  const isKept = isNew && !says(headers.get('connection'), 'close')
+  const keptMs = keptFor(headers.get('keep-alive'))
   const of = (framing: Framing, bytes: number, mayKeep = isKept): Head => ({
     status,
     headers,
+    end,
     framing,
     length: bytes,
     isKept: mayKeep,
@@ -124,16 +137,29 @@ function headOf(status: number, isNew: boolean, headers: Headers): Head | null {
     return isChunked && coding.toLowerCase() === 'chunked' ? of('chunked', 0) : null
   }
   if (length === undefined) return of('close', 0, false)
-  return typeof length === 'string' && DIGITS.test(length) ? of('length', Number(length)) : null
+  const bytes = typeof length === 'string' ? wholeNumber(length) : null
+  return bytes === null ? null : of('length', bytes)
 }
 
-function keptFor(header: string | string[] | undefined): number | null {
+/** Of digits alone, and not so many that JavaScript would round it. */
+function wholeNumber(text: string): number | null {
+  if (text.length === 0 || text.length > MOST_LENGTH_DIGITS) return null
+  let number = 0
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (digit < 0 || digit > 9) return null
+    number = number * 10 + digit
+  }
+  return number
+}
+
+function keptFor(header: HeaderValue | undefined): number | null {
   const seconds = header === undefined ? undefined : KEPT_SECONDS.exec(String(header))?.[1]
   return seconds === undefined ? null : Number(seconds) * 1_000
 }
 
 /** Is it among the words of a header? */
-function says(header: string | string[] | undefined, word: string): boolean {
+function says(header: HeaderValue | undefined, word: string): boolean {
   // What nearly all say.
   if (header === undefined || header === 'keep-alive') return false
   return String(header)
