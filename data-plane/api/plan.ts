@@ -85,11 +85,12 @@ export class Plan implements PlanInput {
   readonly timeoutMs: number
   readonly client: Reply
   readonly onSend: () => void
+  /** 32 bits: its dice follow from them. */
+  readonly seed: number
   readonly #ports: PlanPorts
   readonly #exchange: Exchange
   #streamFirstMs: number | null = null
 
-  /** @param seed 32 bits: its dice follow from them. */
   constructor(ports: PlanPorts, exchange: Exchange, seed: number) {
     const { route, session, stream, bytes } = exchange
     this.candidates = route.candidates
@@ -99,6 +100,7 @@ export class Plan implements PlanInput {
     this.credential = session?.binding?.credential ?? null
     this.ask = { mode: stream ? 'sse' : 'json', size: Math.min(LARGEST_SIZE, bytes / BYTES_PER_KILOTOKEN) }
     this.dice = diceOf(seed)
+    this.seed = seed
     this.stream = stream
     this.timeoutMs = ports.requestTimeoutMs
     this.client = exchange.reply

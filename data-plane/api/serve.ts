@@ -7,7 +7,7 @@ import type { Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
 import type { Clock } from '#contracts/process/clock.ts'
 import type { Logger } from '#contracts/process/logger.ts'
-import type { Result } from '#contracts/result.ts'
+import { err, ok, type Result } from '#contracts/result.ts'
 import type { Limited, Limiter, Permit } from '../admission/limiter.ts'
 import { readCredential, type Authenticator } from '../admission/principal.ts'
 import { endpointRefusal, withinScope } from '../admission/scope.ts'
@@ -23,8 +23,8 @@ import type { AnswerHead } from '../upstream/downstream.ts'
 import { isWorthALine, runPlan, type FailoverPorts, type PlanResult } from '../upstream/failover.ts'
 import { Account, type RequestEntry } from '../usage/account.ts'
 import { readBody } from './body.ts'
-import { routeByName, routeToOwner, shortened, withoutOwner } from './calls/route.ts'
-import type { Arrival, Call, LocalAnswer } from './inquiry.ts'
+import { routeByName, routeToOwner, shortened, withoutOwner, type OwnedRoute } from './calls/route.ts'
+import type { Arrival, Call, Inquiry, LocalAnswer } from './inquiry.ts'
 import { Plan, type Exchange, type PlanPorts } from './plan.ts'
 import { problemOf, unasked } from './problem-of.ts'
 import { Reply, warningsHeader, type HeaderList } from './reply.ts'
@@ -65,6 +65,10 @@ const NO_LIMITS: HeaderList = []
 /** nginx's status for "the client closed the connection": for our own books, never sent. */
 const CLIENT_LEFT = 499
 
+/**
+ * Waits itself for what nearly every request waits for, its body and its answer: each function that waited in
+ * between would cost promises of its own.
+ */
 export async function serveCall(
   ports: InferencePorts,
   call: Call,
@@ -77,62 +81,128 @@ export async function serveCall(
   // Whoever has the end of its answer is in the books with it.
   reply.hold()
   try {
-    const problem = await serve(ports, call, request, reply, account)
+    const caller = meet(ports, call, request, account)
+    if (!caller.ok) return reply.fail(caller.error)
+    const body = await readBody(request, ports.bodyLimit)
+    if (!body.ok) return reply.fail(body.error)
+    const came = { caller: caller.value, reply, account, headers: request.headers, body: body.value }
+    const understood = understand(ports, call, came)
+    const asked = understood instanceof Promise ? await understood : understood
+    if (!asked.ok) return reply.fail(asked.error)
+    const exchange = asked.value
+    if (exchange === null) return
+    ports.recorder.watch(reply, exchange)
+    const gated = throughGates(ports, exchange)
+    let problem: Problem | null
+    if (gated === null) {
+      const planned = planOf(ports, exchange)
+      const plan = planned instanceof Promise ? await planned : planned
+      problem = conclude(ports, exchange, plan, await runPlan(ports, plan))
+    } else problem = await gated
     if (problem !== null) reply.fail(problem)
   } catch (error) {
     ports.logger.error({ error, requestId }, 'request failed inside the gateway')
     reply.fail({ code: 'internal_error' })
+  } finally {
+    const status = reply.status === 0 ? CLIENT_LEFT : reply.status
+    ports.onSettled(status)
+    const record = account.close(status, ports.clock.monotonic())
+    if (record === null) reply.release()
+    else ports.onRecord(record, () => reply.release())
   }
-  const status = reply.status === 0 ? CLIENT_LEFT : reply.status
-  ports.onSettled(status)
-  const record = account.close(status, ports.clock.monotonic())
-  if (record === null) reply.release()
-  else ports.onRecord(record, () => reply.release())
 }
 
-async function serve(
+type Caller = Readonly<{ snapshot: RoutingSnapshot; principal: Principal }>
+
+/** Who is calling, and by what is known now. */
+function meet(
   ports: InferencePorts,
-  call: Call,
+  { endpoint }: Call,
   request: IncomingMessage,
-  reply: Reply,
   account: Account,
-): Promise<Problem | null> {
+): Result<Caller, Problem> {
   const snapshot = ports.holder.current
-  if (snapshot === null) return { code: 'not_ready' }
-  const caller = identify(ports, snapshot, request, account)
-  if (!caller.ok) return caller.error
-  const principal = caller.value
-  account.calledBy(principal, snapshot.commit, call.endpoint)
-  const refusal = endpointRefusal(principal, call.endpoint)
-  if (refusal !== null) return refusal
-  const body = await readBody(request, ports.bodyLimit)
-  if (!body.ok) return body.error
-  const read = call.read(arrivalOf(ports, principal, account.id, request.headers, body.value))
-  if (!read.ok) return read.error
+  if (snapshot === null) return err({ code: 'not_ready' })
+  const credential = readCredential(request)
+  if (!credential.ok) return credential
+  const known = ports.authenticator.authenticate(snapshot, credential.value, account.at)
+  if (!known.ok) return known
+  const principal = known.value
+  account.calledBy(principal, snapshot.commit, endpoint)
+  const refusal = endpointRefusal(principal, endpoint)
+  return refusal === null ? ok({ snapshot, principal }) : err(refusal)
+}
+
+/** What is known of a request once all of it is there. */
+type Came = Readonly<{
+  caller: Caller
+  reply: Reply
+  account: Account
+  headers: IncomingHttpHeaders
+  body: Buffer
+}>
+
+/** What is asked for and who could serve it; null: it is answered already. */
+type Asked = Result<Exchange | null, Problem>
+
+/** @returns a promise only where it has to be looked up who keeps what the request belongs to. */
+function understand(ports: InferencePorts, call: Call, came: Came): Asked | Promise<Asked> {
+  const { snapshot, principal } = came.caller
+  const read = call.read(arrivalOf(ports, came))
+  if (!read.ok) return read
   const inquiry = read.value
-  account.askedFor(inquiry.model, inquiry.stream)
-  const found =
-    inquiry.owner === null
-      ? withoutOwner(routeByName(snapshot, inquiry.model))
-      : await routeToOwner(ports.notes, snapshot, principal, inquiry)
+  came.account.askedFor(inquiry.model, inquiry.stream)
+  if (inquiry.owner === null)
+    return exchangeOf(call, came, inquiry, withoutOwner(routeByName(snapshot, inquiry.model)))
+  const found = routeToOwner(ports.notes, snapshot, principal, inquiry)
+  return found.then((route) => exchangeOf(call, came, inquiry, route))
+}
+
+function arrivalOf(
+  { countStreams, clock, sealer, notes }: InferencePorts,
+  { caller, account, headers, body }: Came,
+): Arrival {
+  return {
+    body,
+    headers,
+    requestId: account.id,
+    strict: headers[names.STRICT] === 'true',
+    countStreams,
+    now: clock.now(),
+    sealer,
+    notes,
+    keyId: caller.principal.keyId,
+  }
+}
+
+function exchangeOf(
+  { tongue, endpoint, conversation }: Call,
+  { caller: { snapshot, principal }, reply, account, headers, body }: Came,
+  inquiry: Inquiry,
+  found: Result<OwnedRoute, Problem>,
+): Asked {
   const allowed = withinScope(principal, inquiry.model, found)
-  if (!allowed.ok) return allowed.error
+  if (!allowed.ok) return allowed
   const { route, owned } = allowed.value
   const local = inquiry.answerLocally?.(route.candidates) ?? null
-  if (local !== null) return tellLocally(reply, snapshot, local)
-  const exchange: Exchange = {
+  if (local !== null) {
+    if (!local.ok) return local
+    tellLocally(reply, snapshot, local.value)
+    return ok(null)
+  }
+  return ok({
     id: account.id,
     at: account.at,
     reply,
     account,
-    tongue: call.tongue,
-    endpoint: call.endpoint,
-    conversation: call.conversation,
+    tongue,
+    endpoint,
+    conversation,
     snapshot,
     principal,
-    headers: request.headers,
-    body: body.value,
-    bytes: body.value.length,
+    headers,
+    body,
+    bytes: body.length,
     inquiry,
     model: inquiry.model,
     stream: inquiry.stream,
@@ -141,59 +211,35 @@ async function serve(
     permit: null,
     limits: NO_LIMITS,
     first: null,
-  }
-  ports.recorder.watch(reply, exchange)
+  })
+}
+
+/** @returns null when nothing has to be paid and nothing is limited, as for most. */
+function throughGates(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> | null {
   const paid = ports.budgets.admit(exchange)
-  // Awaited: a promise that an async function returns as it is costs three turns of the microtask queue.
-  return paid === null ? await letIn(ports, exchange) : await pay(ports, exchange, await paid)
+  if (paid !== null) return pay(ports, exchange, paid)
+  const admission = ports.limiter.admit(exchange)
+  return admission === null ? null : admission.then((limited) => enter(ports, exchange, limited))
 }
-
-function identify(
-  { authenticator }: InferencePorts,
-  snapshot: RoutingSnapshot,
-  request: IncomingMessage,
-  { at }: Account,
-): Result<Principal, Problem> {
-  const credential = readCredential(request)
-  return credential.ok ? authenticator.authenticate(snapshot, credential.value, at) : credential
-}
-
-const arrivalOf = (
-  { countStreams, clock, sealer, notes }: InferencePorts,
-  { keyId }: Principal,
-  requestId: string,
-  headers: IncomingHttpHeaders,
-  body: Buffer,
-): Arrival => ({
-  body,
-  headers,
-  requestId,
-  strict: headers[names.STRICT] === 'true',
-  countStreams,
-  now: clock.now(),
-  sealer,
-  notes,
-  keyId,
-})
 
 /** Serves what its budgets can pay, and tells them what it cost. */
-async function pay(ports: InferencePorts, exchange: Exchange, paid: Admission): Promise<Problem | null> {
-  if (!paid.ok) return paid.error
-  const { route, leases, settle } = paid.value
+async function pay(
+  ports: InferencePorts,
+  exchange: Exchange,
+  paid: Promise<Admission> | Admission,
+): Promise<Problem | null> {
+  const paying = await paid
+  if (!paying.ok) return paying.error
+  const { route, leases, settle } = paying.value
   exchange.account.paidBy(leases)
   exchange.route = route
   try {
-    return await letIn(ports, exchange)
+    const admission = ports.limiter.admit(exchange)
+    // Awaited: a promise that an async function returns as it is costs three turns of the microtask queue.
+    return admission === null ? await proceed(ports, exchange) : await enter(ports, exchange, await admission)
   } finally {
     settle(exchange.account.used)
   }
-}
-
-function letIn(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const admission = ports.limiter.admit(exchange)
-  return admission === null
-    ? proceed(ports, exchange)
-    : admission.then((limited) => enter(ports, exchange, limited))
 }
 
 /** Serves what was let in and counts what it cost; tells what was not when to come back. */
@@ -223,37 +269,63 @@ async function enter(
   }
 }
 
+/** As `serveCall` does it where no gate is in the way. */
 async function proceed(ports: InferencePorts, exchange: Exchange): Promise<Problem | null> {
-  const { reply, inquiry, account, route } = exchange
-  const recalled = inquiry.recall(route.candidates)
+  const plan = await planOf(ports, exchange)
+  return conclude(ports, exchange, plan, await runPlan(ports, plan))
+}
+
+/** @returns a promise only where something has to be looked up first. */
+function planOf(ports: InferencePorts, exchange: Exchange): Plan | Promise<Plan> {
+  const recalled = exchange.inquiry.recall(exchange.route.candidates)
+  const named = sessionId(exchange.headers)
+  if (recalled !== null || named !== null) return planAfter(ports, exchange, recalled, named)
+  const seed = ports.seed()
+  exchange.account.routed(exchange.route.model, null, seed)
+  return newPlan(ports, exchange, seed)
+}
+
+async function planAfter(
+  ports: InferencePorts,
+  exchange: Exchange,
+  recalled: Promise<void> | null,
+  named: string | null,
+): Promise<Plan> {
   if (recalled !== null) await recalled
   const seed = ports.seed()
-  const named = sessionId(exchange.headers)
-  const name = named === null ? null : sessionName(exchange.principal.keyId, named)
+  const { account, route, principal } = exchange
+  const name = named === null ? null : sessionName(principal.keyId, named)
   account.routed(route.model, name, seed)
   // Where it goes may be known already: to who keeps state of it.
   if (named !== null && name !== null && exchange.session === null) {
-    const of = { key: exchange.principal.keyId, model: route.model, session: named }
+    const of = { key: principal.keyId, model: route.model, session: named }
     exchange.session = await findSession(ports.sessions, of, name)
   }
-  const plan = new Plan(ports, exchange, seed)
-  account.choosing(route.strategy, plan.session, exchange.snapshot)
-  reply.expect(inquiry.stream, (head) => answerHeaders(ports, exchange, head))
-  const result = await runPlan(ports, plan)
-  if (isWorthALine(result)) logFailure(ports.logger, exchange, seed, result)
-  return tell(reply, exchange, result)
+  return newPlan(ports, exchange, seed)
 }
 
-function tellLocally(
-  reply: Reply,
-  { commit }: RoutingSnapshot,
-  answer: Result<LocalAnswer, Problem>,
+function newPlan(ports: InferencePorts, exchange: Exchange, seed: number): Plan {
+  const { account, route, snapshot, reply, stream } = exchange
+  const plan = new Plan(ports, exchange, seed)
+  account.choosing(route.strategy, plan.session, snapshot)
+  reply.expect(stream, (head) => answerHeaders(ports, exchange, head))
+  return plan
+}
+
+/** @returns the problem to tell, when nothing was told yet. */
+function conclude(
+  { logger }: InferencePorts,
+  exchange: Exchange,
+  { seed }: Plan,
+  result: PlanResult,
 ): Problem | null {
-  if (!answer.ok) return answer.error
-  const { body, warnings } = answer.value
+  if (isWorthALine(result)) logFailure(logger, exchange, seed, result)
+  return tell(exchange.reply, exchange, result)
+}
+
+function tellLocally(reply: Reply, { commit }: RoutingSnapshot, { body, warnings }: LocalAnswer): void {
   const about = [names.COMMIT, String(commit), names.WARNINGS, warningsHeader(warnings)]
   reply.send('application/json; charset=utf-8', Buffer.from(body), about)
-  return null
 }
 
 function answerHeaders(

@@ -11,7 +11,7 @@ import { requiredSession, type Session } from '../session.ts'
 import { findOwner } from './owners.ts'
 
 /** `owned`: where the request has to go, because state of it is kept there. */
-type OwnedRoute = Readonly<{ route: Route; owned: Session | null }>
+export type OwnedRoute = Readonly<{ route: Route; owned: Session | null }>
 
 export const withoutOwner = (route: Result<Route, Problem>): Result<OwnedRoute, Problem> =>
   route.ok ? ok({ route: route.value, owned: null }) : route

@@ -53,7 +53,7 @@ export function readRequest(
   }
   const [modelStart = -1, modelEnd = -1, streamStart = -1, streamEnd = -1] = spans
   if (modelStart === -1) return err({ code: 'missing_model', param: 'model' })
-  const model = readString(body, modelStart, modelEnd)
+  const model = readString(body, text, modelStart, modelEnd)
   if (model === null) {
     return err({ code: 'invalid_value', param: 'model', message: "'model' must be a string." })
   }
@@ -78,8 +78,10 @@ export function parseRequest(body: Buffer): Result<JsonObject, Problem> {
   return isObject(value) ? ok(value) : err(SCAN_PROBLEMS.malformed)
 }
 
-function readString(body: Buffer, start: number, end: number): string | null {
-  if (body[start] !== 0x22) return null
+/** @param text the body as latin1 text, which spares a call out of compiled code; null: there is none. */
+function readString(body: Buffer, text: string | null, start: number, end: number): string | null {
+  if (body[start] !== QUOTE) return null
+  if (text !== null && isPlain(body, start + 1, end - 1)) return text.slice(start + 1, end - 1)
   const inside = body.toString('utf8', start + 1, end - 1)
   if (!inside.includes('\\')) return inside
   try {
@@ -90,12 +92,25 @@ function readString(body: Buffer, start: number, end: number): string | null {
   }
 }
 
-/** An explicit null is OpenAI's default, false. @returns null for anything but a boolean. */
-function readSwitch(body: Buffer, start: number, end: number): boolean | null {
-  const text = body.toString('latin1', start, end)
-  return text === 'true' ? true : text === 'false' || text === 'null' ? false : null
+/** ASCII without escapes. */
+function isPlain(body: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = body[at] ?? BACKSLASH
+    if (byte >= 0x80 || byte === BACKSLASH) return false
+  }
+  return true
 }
 
+/** An explicit null is OpenAI's default, false. @returns null for anything but a boolean. */
+function readSwitch(body: Buffer, start: number, end: number): boolean | null {
+  // Whatever else a value of JSON is, it begins with another byte, or is longer.
+  const first = body[start]
+  if (first === 0x74 && end - start === 4) return true
+  return (first === 0x66 && end - start === 5) || (first === 0x6e && end - start === 4) ? false : null
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 const OPEN_OBJECT = 0x7b
 /** From here on copying costs more than sending two pieces. */
 const SPLICED_BYTES = 64 * 1024
@@ -110,9 +125,7 @@ const ADD_STREAM = Buffer.from('{"stream":true,')
 export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer | readonly Buffer[] {
   const { body, modelStart, modelEnd, addStream } = request
   if (modelStart === -1) return body
-  const sameModel =
-    modelJson.length === modelEnd - modelStart &&
-    body.compare(modelJson, 0, modelJson.length, modelStart, modelEnd) === 0
+  const sameModel = modelJson.length === modelEnd - modelStart && isAt(body, modelStart, modelJson)
   if (sameModel && !addStream) return body
   const isCopied = body.length - modelEnd < SPLICED_BYTES
   if (isCopied && !addStream) return replaced(body, modelStart, modelEnd, modelJson)
@@ -122,6 +135,11 @@ export function patchRequest(request: NativeRequest, modelJson: Buffer): Buffer 
   const rest = body.subarray(modelEnd)
   const head = [...front, modelJson]
   return isCopied ? Buffer.concat([...head, rest]) : [Buffer.concat(head), rest]
+}
+
+function isAt(body: Buffer, start: number, bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at++) if (body[start + at] !== bytes[at]) return false
+  return true
 }
 
 /** What nearly every request needs: nothing is made for it but the copy. */
