@@ -228,6 +228,8 @@ describe.concurrent('the NATS bus', () => {
     expect(problems.join()).not.toContain('wrong')
 
     await bus[Symbol.asyncDispose]()
+    // A connection that was on its way may still be seen.
+    await new Promise((resolve) => setTimeout(resolve, 100))
     const before = turnedAway
     await new Promise((resolve) => setTimeout(resolve, 800))
     expect(turnedAway).toBe(before)
