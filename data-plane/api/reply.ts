@@ -85,9 +85,9 @@ export class Reply implements Downstream {
     const headers = ['content-type', head.contentType]
     if (head.length === null) headers.push(...STREAM_HEADERS)
     else headers.push('content-length', String(head.length))
-    // One after the other: several lists at once are made into one more first.
-    headers.push(...ours)
-    headers.push(...head.passed)
+    // One by one: compiled code pushes these itself, and leaves lists to the engine.
+    for (const text of ours) headers.push(text)
+    for (const text of head.passed) headers.push(text)
     this.#head(head.status, headers)
   }
 

@@ -13,18 +13,6 @@ import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.
 import { isSessionId } from '../sessions/context.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
 
-/**
- * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
- * without), and servers that know affinity by this name.
- */
-const SESSION_HEADERS = [
-  SESSION_ID,
-  'x-claude-code-session-id',
-  'session-id',
-  'session_id',
-  'x-session-affinity',
-]
-
 export type Session = Readonly<{
   scope: SessionScope
   /** What the choice knows it by: `sessionName`, so that a record of it is enough to choose again. */
@@ -35,14 +23,20 @@ export type Session = Readonly<{
   isRequired: boolean
 }>
 
-/** @returns null for a request without a usable session id. */
-export function sessionId(headers: IncomingHttpHeaders): string | null {
-  for (const name of SESSION_HEADERS) {
-    const value = headers[name]
-    if (isSessionId(value)) return value
-  }
-  return null
-}
+/**
+ * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
+ * without), and servers that know affinity by this name. Each at a place of its own: where the name is in a
+ * variable, compiled code has to ask the engine.
+ * @returns null for a request without a usable session id.
+ */
+export const sessionId = (headers: IncomingHttpHeaders): string | null =>
+  usable(headers[SESSION_ID]) ??
+  usable(headers['x-claude-code-session-id']) ??
+  usable(headers['session-id']) ??
+  usable(headers['session_id']) ??
+  usable(headers['x-session-affinity'])
+
+const usable = (value: string | string[] | undefined): string | null => (isSessionId(value) ? value : null)
 
 /** Stands for a session where its id must not: in records, and so in the choice, which must follow from them. */
 export const sessionName = (key: KeyId, id: string): string =>

@@ -14,15 +14,6 @@ const STREAM_REQUEST: readonly string[] = [...COMMON, 'accept', 'text/event-stre
 /** Spoken to upstreams of Anthropic's dialect by clients that name no version. */
 const ANTHROPIC_VERSION = '2023-06-01'
 
-const OPENAI = ['openai-beta', 'idempotency-key'] as const
-/** What a client of a dialect may say to an upstream of the same. */
-const PASSED: Readonly<Record<DialectName, readonly string[]>> = {
-  'openai-chat': OPENAI,
-  'openai-responses': OPENAI,
-  anthropic: ['anthropic-beta', 'anthropic-version', 'idempotency-key'],
-  gemini: [],
-}
-
 // The same lists for all who ask alike: how they are spelled is remembered by them.
 const VERSION = ['anthropic-version', ANTHROPIC_VERSION]
 const VERSIONED_JSON: readonly string[] = [...JSON_REQUEST, ...VERSION]
@@ -30,20 +21,35 @@ const VERSIONED_STREAM: readonly string[] = [...STREAM_REQUEST, ...VERSION]
 const base = (stream: boolean): readonly string[] => (stream ? STREAM_REQUEST : JSON_REQUEST)
 const versioned = (stream: boolean): readonly string[] => (stream ? VERSIONED_STREAM : VERSIONED_JSON)
 
+/** Each is asked for at a place of its own: where the name is in a variable, compiled code has to ask the engine. */
 export function nativeHeaders(
   dialect: DialectName,
   headers: IncomingHttpHeaders,
   stream: boolean,
 ): readonly string[] {
-  const isUnversioned = dialect === 'anthropic' && headers['anthropic-version'] === undefined
-  const own = isUnversioned ? versioned(stream) : base(stream)
-  let all: string[] | null = null
-  for (const name of PASSED[dialect]) {
-    const value = headers[name]
-    if (typeof value === 'string') (all ??= [...own]).push(name, value)
+  if (dialect === 'gemini') return base(stream)
+  const once = headers['idempotency-key']
+  if (dialect !== 'anthropic') {
+    const beta = headers['openai-beta']
+    return beta === undefined && once === undefined
+      ? base(stream)
+      : [...base(stream), ...said('openai-beta', beta), ...said('idempotency-key', once)]
   }
-  return all ?? own
+  const beta = headers['anthropic-beta']
+  const version = headers['anthropic-version']
+  const own = version === undefined ? versioned(stream) : base(stream)
+  return beta === undefined && version === undefined && once === undefined
+    ? own
+    : [
+        ...own,
+        ...said('anthropic-beta', beta),
+        ...said('anthropic-version', version),
+        ...said('idempotency-key', once),
+      ]
 }
+
+const said = (name: string, value: string | string[] | undefined): readonly string[] =>
+  typeof value === 'string' ? [name, value] : []
 
 /** @param own what the writer of the body asks for. */
 export const convertedHeaders = (stream: boolean, own: readonly string[]): readonly string[] =>
