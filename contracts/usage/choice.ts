@@ -103,7 +103,10 @@ type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
 const tableOf = ({ epoch, seq, say }: TableInForce): NonNullable<RecordedChoice['table']> =>
   say === 1 ? { epoch, seq } : { epoch, seq, say }
 
-/** Asked for every candidate of every request, most of which are sound. */
+/**
+ * Would `knownOf` say nothing? Asked for every candidate of every request, most of which are sound: whatever one of
+ * the two asks for, the other must.
+ */
 const saysNothing = (
   { out, fleet, local, isTrial, isFull, expectedMs, rate, allowed }: Standing,
   hasLatency: boolean,

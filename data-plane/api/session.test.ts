@@ -53,6 +53,9 @@ describe('a session id', () => {
     [{ 'x-session-affinity': 'affine' }, 'affine'],
     [{ 'x-session-affinity': 'affine', 'session-id': 'codex', 'x-session-id': 'ours' }, 'ours'],
     [{ 'x-session-id': '', 'session-id': 'codex' }, 'codex'],
+    [{ 'session-id': 'codex', 'x-claude-code-session-id': 'claude' }, 'claude'],
+    [{ session_id: 'older codex', 'session-id': 'codex' }, 'codex'],
+    [{ 'x-session-affinity': 'affine', session_id: 'older codex' }, 'older codex'],
   ])('in the headers %j is %j', (headers, id) => {
     expect(sessionId(headers)).toBe(id)
   })

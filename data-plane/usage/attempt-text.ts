@@ -29,7 +29,10 @@ export type PlaceText = Readonly<{
   answers: string
 }>
 
-/** Of what is said of places; who has the same number is forgotten. By lane, and two ways each of why and dialect. */
+/**
+ * Of what is said of places; who has the same number is forgotten. By lane, two ways each of why and dialect, and the
+ * model: those that nobody listed share a lane.
+ */
 const MOST_PLACES = 4_096
 const PLACES_OF_LANE = 4
 const places: (PlaceText | undefined)[] = Array.from({ length: MOST_PLACES }, () => undefined)
@@ -37,9 +40,8 @@ const places: (PlaceText | undefined)[] = Array.from({ length: MOST_PLACES }, ()
 export function placeText({ deployment, lane, why }: Begun, dialect: Dialect): PlaceText {
   const { provider, model } = deployment
   const { credential } = lane
-  const at =
-    (lane.slot * PLACES_OF_LANE + (why === 'weight' ? 0 : 1) + (dialect === 'openai-chat' ? 0 : 2)) %
-    MOST_PLACES
+  const way = (why === 'weight' ? 0 : 1) + (dialect === 'openai-chat' ? 0 : 2)
+  const at = ((lane.slot + spread(model)) * PLACES_OF_LANE + way) % MOST_PLACES
   const known = places[at]
   if (
     known !== undefined &&
@@ -54,6 +56,12 @@ export function placeText({ deployment, lane, why }: Begun, dialect: Dialect): P
   // What is longer would be kept whole only to be found again.
   if (model.length <= NAME_LENGTH) places[at] = made
   return made
+}
+
+/** Models of one provider differ in length, or in their last letters: versions, sizes, dates. */
+const spread = (model: string): number => {
+  const { length } = model
+  return length < 2 ? length : 31 * length + 7 * model.charCodeAt(length - 1) + model.charCodeAt(length - 2)
 }
 
 /** Of every request that nobody heard of; 500: its client had no answer. */

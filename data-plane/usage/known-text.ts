@@ -9,32 +9,35 @@ import type { Principal } from '../routing/snapshot.ts'
 import { lastDigits, whole } from './digits.ts'
 import { copyOf, NAME_LENGTH, word } from './names.ts'
 
-/** What many requests of a caller have in common, one after the other. */
-type Asked = Pick<UsageRecord, 'asked' | 'model' | 'stream' | 'commit' | 'weights'> &
-  Readonly<{ endpoint: ClientEndpoint }>
+/** What one and the same caller asks for again and again. */
+type Asked = Pick<UsageRecord, 'asked' | 'model'> & Readonly<{ endpoint: ClientEndpoint }>
+/** What is so for all callers until something changes. */
+type Moment = Pick<UsageRecord, 'stream' | 'commit' | 'weights'>
 
 /** Of a request; its id is one of ours, whose letters need no escapes. */
 export type Known = Asked &
+  Moment &
   Pick<UsageRecord, 'id' | 'at' | 'session' | 'seed'> &
   Readonly<{ principal: Principal; leases: readonly string[] }>
 
-/** The same as text: before a session and behind it, and all of it where there is none. */
-type Way = Asked & Readonly<{ before: string; behind: string; alone: string }>
+/** What is asked for as text: before the session. */
+type Way = Asked & Readonly<{ text: string }>
+/** The rest as text: behind a session, and with none. */
+type MomentText = Moment & Readonly<{ behind: string; alone: string }>
 
-/** Ways of asking that are remembered of a caller; then the oldest is forgotten. */
-const MOST_WAYS = 4
-const ways = new WeakMap<Principal, Way[]>()
+/** Ways of asking that are remembered of a caller; then one after the other is replaced. */
+const MOST_WAYS = 8
+type Ways = { readonly all: Way[]; next: number }
+const waysOf = new WeakMap<Principal, Ways>()
 
 /** @returns what follows the front of a node (`entryOf`): the id, and members of a JSON object. */
 export function knownText(known: Known): string {
   const { id, at, session, seed, leases } = known
-  const { before, behind, alone } = wayOf(known)
-  const isUsual = at >= SECOND_MS && Math.floor(at) === at
-  const front = isUsual ? id + secondText(at) + lastDigits(at) : `${id}","at":${whole(at)}`
+  const { behind, alone } = momentText(known)
+  const before =
+    (at >= SECOND_MS ? id + secondText(at) + lastDigits(at) : `${id}","at":${whole(at)}`) + wayText(known)
   const text =
-    session === null
-      ? front + alone + whole(seed)
-      : front + before + JSON.stringify(session) + behind + whole(seed)
+    session === null ? before + alone + whole(seed) : before + JSON.stringify(session) + behind + whole(seed)
   return leases.length === 0 ? text : `${text},"leases":${JSON.stringify(leases)}`
 }
 
@@ -42,50 +45,48 @@ const SECOND_MS = 1_000
 /** Under load hundreds come in one second. */
 let lastSecond = { second: -1, text: '' }
 
-/** @param at epoch milliseconds. @returns all of it but its last three digits. */
+/** @param at whole epoch milliseconds. @returns all of it but its last three digits. */
 function secondText(at: number): string {
   const second = Math.floor(at / SECOND_MS)
   if (second !== lastSecond.second) lastSecond = { second, text: copyOf(`","at":${whole(second)}`) }
   return lastSecond.text
 }
 
-function wayOf(known: Known): Way {
-  const { principal } = known
-  const taken = ways.get(principal)
-  if (taken !== undefined) for (const way of taken) if (isSame(way, known)) return way
-  const made = wayTo(known)
-  // What is longer would be kept whole only to be found again.
-  if (known.asked.length > NAME_LENGTH || known.model.length > NAME_LENGTH) return made
-  if (taken === undefined) ways.set(principal, [made])
-  else {
-    if (taken.length === MOST_WAYS) taken.shift()
-    taken.push(made)
-  }
+const momentOf = (stream: boolean, commit: number, weights: number): MomentText => {
+  const behind = copyOf(`,"stream":${stream},"commit":${commit},"weights":${weights},"seed":`)
+  return { stream, commit, weights, behind, alone: copyOf(`null${behind}`) }
+}
+
+/** The last one of streams, and of whole answers. */
+let lastStream = momentOf(true, 0, 0)
+let lastWhole = momentOf(false, 0, 0)
+
+function momentText({ stream, commit, weights }: Known): MomentText {
+  const last = stream ? lastStream : lastWhole
+  if (last.commit === commit && last.weights === weights) return last
+  const made = momentOf(stream, commit, weights)
+  if (stream) lastStream = made
+  else lastWhole = made
   return made
 }
 
-const isSame = (one: Asked, other: Asked): boolean =>
-  one.weights === other.weights &&
-  one.commit === other.commit &&
-  one.stream === other.stream &&
-  one.endpoint === other.endpoint &&
-  one.asked === other.asked &&
-  one.model === other.model
-
-function wayTo({ principal, endpoint, asked, model, stream, commit, weights }: Known): Way {
-  const before =
+function wayText(known: Known): string {
+  const { principal, endpoint, asked, model } = known
+  const ways = waysOf.get(principal)
+  if (ways !== undefined)
+    for (const way of ways.all)
+      if (way.endpoint === endpoint && way.asked === asked && way.model === model) return way.text
+  const text =
     `,"key":${word(principal.keyId)},"endpoint":"${endpoint}",` +
     `"asked":${word(asked)},"model":${word(model)},"session":`
-  const behind = `,"stream":${stream},"commit":${commit},"weights":${weights},"seed":`
-  return {
-    endpoint,
-    asked: copyOf(asked),
-    model: copyOf(model),
-    stream,
-    commit,
-    weights,
-    before: copyOf(before),
-    behind: copyOf(behind),
-    alone: copyOf(`${before}null${behind}`),
+  // What is longer would be kept whole only to be found again.
+  if (asked.length > NAME_LENGTH || model.length > NAME_LENGTH) return text
+  const way = { endpoint, asked: copyOf(asked), model: copyOf(model), text: copyOf(text) }
+  if (ways === undefined) waysOf.set(principal, { all: [way], next: 0 })
+  else if (ways.all.length < MOST_WAYS) ways.all.push(way)
+  else {
+    ways.all[ways.next] = way
+    ways.next = (ways.next + 1) % MOST_WAYS
   }
+  return text
 }

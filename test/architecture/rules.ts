@@ -159,7 +159,7 @@ export const PURE = [
   'data-plane/budgets/{estimate,purse}.ts',
   'data-plane/api/calls/{request-headers,upstream-dialect}.ts',
   'data-plane/upstream/{answer-head,classify,rate-limits,spent,upstream-error}.ts',
-  'data-plane/upstream/http/{chunks,ended,head,request}.ts',
+  'data-plane/upstream/http/{chunks,ended,head,headers,request}.ts',
   'data-plane/upstream/passage/commit-gate.ts',
   'data-plane/sessions/{binding,clip,redact,retell}.ts',
   'data-plane/sync/cursor.ts',

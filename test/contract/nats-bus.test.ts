@@ -229,8 +229,12 @@ describe.concurrent('the NATS bus', () => {
 
     await bus[Symbol.asyncDispose]()
     // A connection that was on its way may still be seen.
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    const before = turnedAway
+    let before = -1
+    await eventually(async () => {
+      before = turnedAway
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return before === turnedAway
+    })
     await new Promise((resolve) => setTimeout(resolve, 800))
     expect(turnedAway).toBe(before)
     bouncer.close()

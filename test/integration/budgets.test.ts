@@ -164,6 +164,18 @@ describe('a key with a budget', () => {
     expect(till.granted).toBe(2 * 2 * 4 * CENT)
   })
 
+  test('keeps its other limits', async () => {
+    till.amount = 100 * CENT
+    const limits: CatalogEvent = {
+      type: 'ClientKeyLimitsSet',
+      stream: clientKeyStream(keyId('key_paid')),
+      body: { limits: { requestsPerMinute: 1 } },
+    }
+    const gateway = await startWith([budget('own', { key: 'key_paid' }), limits])
+    expect([await statusOf(gateway), await statusOf(gateway)]).toEqual([200, 429])
+    expect(provider.requests).toHaveLength(1)
+  })
+
   test('asks nobody while its lease lasts, and a key without one never', async () => {
     till.amount = 100_000 * CENT
     const gateway = await startWith([budget('own', { key: 'key_paid' })])

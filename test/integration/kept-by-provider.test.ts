@@ -64,6 +64,18 @@ describe('a response that its provider keeps', () => {
     }
   })
 
+  test('is continued there also in a session that is elsewhere', async () => {
+    for (let time = 0; time < 10; time++) {
+      const headers = { 'x-session-id': `elsewhere-${time}` }
+      await client.responses.create({ model: 'm', input: 'one' }, { headers })
+      const first = await client.responses.create({ model: 'm', input: 'one' })
+      const more = { model: 'm', input: 'two', previous_response_id: first.id }
+      await client.responses.create(more, { headers })
+      const [, made, continued] = seen.splice(0)
+      expect([continued?.path, continued?.key]).toEqual([made?.path, made?.key])
+    }
+  })
+
   test('is read, listed, cancelled and deleted there', async () => {
     const { id } = await client.responses.create({ model: 'm', input: 'one' })
     const key = seen[0]?.key

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { encodeRecord, type UsageRecord } from '#contracts/usage/record.ts'
+import { MemorySessionStore } from '#data-plane/sessions/store-memory.ts'
 import { eventually } from '../eventually.ts'
 import { behaviours } from '../fakes/behaviour.ts'
 import { FakeProvider } from '../fakes/provider.ts'
@@ -114,6 +115,30 @@ describe('a record', () => {
       ['two', 'success', 0],
     ])
     expect([record.provider, record.tokens.output]).toEqual(['two', WORDS.length])
+    // It says by what it was chosen, with no session, too.
+    expect(record).toMatchObject({ asked: 'fast', model: 'fast', session: null })
+    expect(record.seed).toBeGreaterThan(0)
+  })
+
+  test('is there of a request that failed inside the gateway, whose client is told', async () => {
+    const sessions = Object.assign(new MemorySessionStore(), {
+      find: () => Promise.reject(new Error('a fault of ours')),
+    })
+    await using broken = await Gateway.start({
+      providers: { one: { baseUrl: one.baseUrl } },
+      models: { fast: ['one/gpt-x'] },
+      sessions,
+    })
+    const [path, body] = PATHS.chat
+    const answer = await fetch(`http://127.0.0.1:${broken.port}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'x-session-id': 'session-1' },
+      body: JSON.stringify({ model: 'fast', ...body }),
+    })
+    expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining('internal_error')])
+    await eventually(() => broken.records.length === 1)
+    expect(broken.records).toMatchObject([{ status: 500, model: 'fast', attempts: [] }])
+    expect([broken.settled, broken.errors.length]).toEqual([[500], 1])
   })
 
   test('of a request nobody could answer costs nothing', async () => {

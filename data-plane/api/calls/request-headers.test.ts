@@ -35,6 +35,22 @@ describe('an upstream of the client’s own dialect is told', () => {
     })
   })
 
+  test.each([
+    ['openai-chat', 'openai-beta'],
+    ['openai-chat', 'idempotency-key'],
+    ['openai-responses', 'openai-beta'],
+    ['openai-responses', 'idempotency-key'],
+    ['anthropic', 'anthropic-beta'],
+    ['anthropic', 'anthropic-version'],
+    ['anthropic', 'idempotency-key'],
+  ] as const)('in %s of a client that says nothing but %s', (dialect, name) => {
+    expect(named(nativeHeaders(dialect, { [name]: 'said' }, false))).toMatchObject({
+      ...OURS,
+      [name]: 'said',
+    })
+    expect(named(nativeHeaders(dialect, { [name]: ['a', 'b'] }, false))[name]).not.toEqual(['a', 'b'])
+  })
+
   test('of the version that Anthropic wants where the client names none', () => {
     const version = { 'anthropic-version': '2023-06-01' }
     for (const own of [{}, { 'anthropic-beta': 'files-api' }])

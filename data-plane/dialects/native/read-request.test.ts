@@ -71,8 +71,11 @@ describe('the model', () => {
     ['{"model":"\\ud83c\\udf89🎉"}', '🎉🎉'],
     ['{"model":" "}', ' '],
     ['{"model":"__proto__"}', '__proto__'],
-  ])('of %s is %j', (body, model) => {
+    ['{"model":"é"}', 'é'],
+    ['{"model":"模型/大"}', '模型/大'],
+  ])('of %s is %j, in a small body and in a large one', (body, model) => {
     expect(accepted(body).model).toBe(model)
+    expect(accepted(`${body.slice(0, -1)},"messages":["${'x'.repeat(9_000)}"]}`).model).toBe(model)
   })
 
   test.each(['{}', '{"Model":"m"}', '{"messages":[{"model":"m"}]}', '{"model":""}', '{"mode":"m"}'])(
