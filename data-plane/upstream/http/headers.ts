@@ -40,7 +40,10 @@ export class Headers {
     return value
   }
 
-  /** Each name in lower case with its value, in the order in which they came first. */
+  /**
+   * Each name in lower case with its value, in the order in which they came first. Nobody on the path of a request
+   * asks for all: tests do, that compare what was read.
+   */
   entries(): [string, HeaderValue][] {
     const text = this.#text
     const values = new Map<string, HeaderValue>()
