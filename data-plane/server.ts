@@ -3,7 +3,8 @@
  * a route is reached.
  *
  * Each route takes the raw request over in its first hook: bodies are read as bytes, after the caller is
- * known, and answers are written straight to the socket. What is asked for most does not even get that far.
+ * known, and answers are written straight to the socket. What is asked for most does not even get that far: not to
+ * Node's own server (`listener/plain/`).
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -32,6 +33,10 @@ import { serveModel, serveModelInfo, serveModelList } from './api/models/models.
 import { Reply } from './api/reply.ts'
 import { serveCall, type InferencePorts } from './api/serve.ts'
 import { TONGUE } from './api/tongues.ts'
+import type { ClientExchange } from './listener/client-exchange.ts'
+import { NodeExchange } from './listener/node-exchange.ts'
+import type { Handler } from './listener/plain/connection.ts'
+import { servePlainly } from './listener/plain/listen.ts'
 
 /** A client has this long to send its headers, and its whole request, in milliseconds. */
 const HEADERS_MS = 10_000
@@ -54,9 +59,9 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
     return503OnClosing: false,
     routerOptions: { maxParamLength: 1_000 },
   })
-  const shortcuts = new Map<string, Shortcut>()
+  const shortcuts = new Map<string, Handler>()
   const post = (path: string, call: Call): void => {
-    const handle: Shortcut = (request, response) => void serveCall(ports, call, request, response)
+    const handle: Handler = (client) => void serveCall(ports, call, client)
     server.post(path, takeOver(handle), unreachable)
     shortcuts.set(path, handle)
   }
@@ -71,34 +76,46 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
     addModelRoutes(server, ports, `${prefix}/models`)
     addContextRoutes(server, ports, `${prefix}/sessions`)
     addContextRoutes(server, ports, `${prefix}/context`)
-    const info: RawHandler = (request, response) => serveModelInfo(ports, request, response)
-    server.get(`${prefix}/model/info`, takeOver(info), unreachable)
+    server.get(
+      `${prefix}/model/info`,
+      takeOver((client) => serveModelInfo(ports, client)),
+      unreachable,
+    )
   }
   addModelRoutes(server, ports, '/v1beta/models')
   addCors(server, ports.corsOrigins)
   addLastResorts(server, ports)
-  addShortcuts(server, shortcuts)
+  addShortcuts(server, shortcuts, ports)
   return server
 }
-
-type Shortcut = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
  * A plain call to one of these addresses goes where its route would lead, without the router, the objects and
  * the hooks on the way: they were a twentieth of its cost. Browsers, and everybody while we stop, take the route.
  */
-function addShortcuts(server: FastifyInstance, shortcuts: ReadonlyMap<string, Shortcut>): void {
+function addShortcuts(
+  server: FastifyInstance,
+  handlers: ReadonlyMap<string, Handler>,
+  ports: InferencePorts,
+): void {
+  const { server: node } = server
+  const stop = servePlainly(node, {
+    handlers,
+    checkMs: CHECK_MS,
+    refuse: (code, socket) => refuseConnection(code, socket, ports),
+  })
   let isOpen = true
   server.addHook('preClose', (done) => {
     isOpen = false
+    stop()
     done()
   })
-  server.server.removeAllListeners('request')
-  server.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  node.removeAllListeners('request')
+  node.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const isPlain = isOpen && request.method === 'POST' && request.headers.origin === undefined
-    const take = isPlain ? shortcuts.get(request.url ?? '') : undefined
-    if (take === undefined) server.routing(request, response)
-    else take(request, response)
+    const handle = isPlain ? handlers.get(request.url ?? '') : undefined
+    if (handle === undefined) server.routing(request, response)
+    else handle(new NodeExchange(request, response))
   })
 }
 
@@ -106,20 +123,20 @@ function addShortcuts(server: FastifyInstance, shortcuts: ReadonlyMap<string, Sh
 function addModelRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
   server.get(
     path,
-    takeOver((request, response) => serveModelList(ports, request, response)),
+    takeOver((client) => serveModelList(ports, client)),
     unreachable,
   )
   server.get(
     `${path}/*`,
-    takeOver((request, response, { params }) => serveModel(ports, request, wildcard(params), response)),
+    takeOver((client, { params }) => serveModel(ports, client, wildcard(params))),
     unreachable,
   )
   server.post(
     `${path}/*`,
-    takeOver((request, response, { params, url }) => {
+    takeOver((client, { params, url }) => {
       const call = geminiCall(wildcard(params), url)
-      if (call === null) tell(response, 'unknown_url', ports, TONGUE.gemini)
-      else void serveCall(ports, call, request, response)
+      if (call === null) tell(client, 'unknown_url', ports, TONGUE.gemini)
+      else void serveCall(ports, call, client)
     }),
     unreachable,
   )
@@ -128,12 +145,11 @@ function addModelRoutes(server: FastifyInstance, ports: InferencePorts, path: st
 /** Stored responses, at the provider that keeps them. */
 function addStateRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
   const route = (method: StateRequest['method'], below: string): void => {
-    const handle: RawHandler = (request, response, { params, url }) => {
+    const handle: RawHandler = (client, { params, url }) => {
       const id = param(params, 'id')
       const query = new URLSearchParams(url.split('?')[1] ?? '')
-      if (isResponseId(id))
-        void serveCall(ports, responseState({ method, id, tail: below, query }), request, response)
-      else tell(response, 'response_not_found', ports, TONGUE['openai-responses'])
+      if (isResponseId(id)) void serveCall(ports, responseState({ method, id, tail: below, query }), client)
+      else tell(client, 'response_not_found', ports, TONGUE['openai-responses'])
     }
     server.route({ method, url: `${path}/:id${below}`, ...takeOver(handle), handler: unreachable })
   }
@@ -145,8 +161,7 @@ function addStateRoutes(server: FastifyInstance, ports: InferencePorts, path: st
 
 /** What was said in a session, for the key it was said with. */
 function addContextRoutes(server: FastifyInstance, ports: InferencePorts, path: string): void {
-  const handle: RawHandler = (request, response, { params }) =>
-    void serveContext(ports, request, param(params, 'id'), response)
+  const handle: RawHandler = (client, { params }) => void serveContext(ports, client, param(params, 'id'))
   for (const method of ['GET', 'DELETE'] as const)
     server.route({ method, url: `${path}/:id`, ...takeOver(handle), handler: unreachable })
 }
@@ -200,13 +215,13 @@ function answerPreflight(response: ServerResponse, wanted: string | undefined): 
   response.writeHead(204).end()
 }
 
-type RawHandler = (request: IncomingMessage, response: ServerResponse, routed: FastifyRequest) => void
+type RawHandler = (client: ClientExchange, routed: FastifyRequest) => void
 
 /** From here Fastify has nothing to do with the request: no parsing, no serialising, no further hooks. */
 const takeOver = (handle: RawHandler) => ({
   onRequest: (request: FastifyRequest, reply: FastifyReply): void => {
     reply.hijack()
-    handle(request.raw, reply.raw, request)
+    handle(new NodeExchange(request.raw, reply.raw), request)
   },
 })
 
@@ -254,7 +269,7 @@ function addLastResorts(server: FastifyInstance, ports: InferencePorts): void {
     const call = request.method === 'POST' ? bareGeminiCall(wildcard(request.params), request.url) : null
     if (call !== null) {
       reply.hijack()
-      void serveCall(ports, call, request.raw, reply.raw)
+      void serveCall(ports, call, new NodeExchange(request.raw, reply.raw))
       return
     }
     const method = methodOf(request.url.split('?')[0] ?? '')
@@ -287,7 +302,7 @@ const POSTED: ReadonlySet<string> = new Set([
   '/embeddings',
 ])
 
-/** What Node's parser gave up on: there is no request to answer, only a socket. */
+/** What a parser gave up on: there is no request to answer, only a socket. */
 function refuseConnection(
   error: string,
   socket: Socket,
@@ -326,17 +341,18 @@ function fail(
   more: readonly string[] = [],
 ): void {
   reply.hijack()
-  tell(reply.raw, code, ports, tongueFor(reply.request.url), more)
+  const client = new NodeExchange(reply.request.raw, reply.raw)
+  tell(client, code, ports, tongueFor(reply.request.url), more)
 }
 
 function tell(
-  response: ServerResponse,
+  client: ClientExchange,
   code: ErrorCode,
   ports: Pick<InferencePorts, 'newRequestId' | 'onSettled'>,
   tongue: Tongue,
   more: readonly string[] = [],
 ): void {
-  const answer = new Reply(response, ports.newRequestId(), tongue)
+  const answer = new Reply(client, ports.newRequestId(), tongue)
   answer.fail({ code }, more)
   ports.onSettled(answer.status)
 }

@@ -1,15 +1,15 @@
 import * as fc from 'fast-check'
-import type { IncomingMessage } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
 import { keyId } from '#contracts/ids.ts'
 import { modelList } from '#data-plane/routing/model-list.ts'
 import type { Principal, RoutingSnapshot } from '#data-plane/routing/snapshot.ts'
 import { EMPTY_CATALOG } from '#contracts/catalog/catalog.ts'
+import { ListedHeaders } from '../listener/request-headers.ts'
 import { Authenticator, readCredential } from './principal.ts'
 
 const read = (...rawHeaders: readonly string[]) => {
-  const result = readCredential({ rawHeaders: [...rawHeaders] } as unknown as IncomingMessage)
+  const result = readCredential({ url: '/', headers: new ListedHeaders(rawHeaders) })
   return result.ok ? result.value : result.error.code
 }
 

@@ -2,50 +2,49 @@
  * Who is calling: the credential of a request, looked up in the snapshot. No I/O; nothing outlives the keys
  * it was read from.
  */
-import type { IncomingMessage } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
+import type { ClientExchange } from '../listener/client-exchange.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
+
+type Asking = Pick<ClientExchange, 'headers' | 'url'>
 
 /**
  * Reads the client's key from whichever header its SDK uses. A header sent twice is refused, and so is a
  * second `Host`: two readers could take a different one. Of two kinds that disagree the key header wins, as Anthropic rules it.
  */
-export function readCredential(request: IncomingMessage): Result<string, Problem> {
-  let bearer: string | null = null
-  let key: string | null = null
-  let hosts = 0
-  const raw = request.rawHeaders
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? ''
-    // Lengths first: this runs over every header of every request.
-    if (MAY_BE_CREDENTIAL[name.length] !== true) continue
-    const lower = name.toLowerCase()
-    if (lower === 'authorization') {
-      if (bearer !== null) return err({ code: 'ambiguous_credentials' })
-      bearer = raw[at + 1] ?? ''
-    } else if (lower === 'x-api-key' || lower === 'api-key' || lower === 'x-goog-api-key') {
-      if (key !== null) return err({ code: 'ambiguous_credentials' })
-      key = raw[at + 1] ?? ''
-    } else if (lower === 'host') hosts += 1
-  }
-  if (hosts > 1)
+export function readCredential({ headers, url }: Asking): Result<string, Problem> {
+  const key = keyOf(headers)
+  const bearer = headers.get('authorization')
+  const isTwice = key === AMBIGUOUS || (bearer !== undefined && headers.isRepeated('authorization'))
+  if (isTwice) return err({ code: 'ambiguous_credentials' })
+  if (headers.isRepeated('host'))
     return err({ code: 'malformed_request', message: 'The request carries more than one Host header.' })
-  if (key !== null && key !== '') return ok(key)
-  if (bearer === null) {
-    const inAddress = keyInAddress(request.url ?? '')
+  if (key !== undefined && key !== '') return ok(key)
+  if (bearer === undefined) {
+    const inAddress = keyInAddress(url)
     return inAddress === null ? err({ code: 'missing_api_key' }) : ok(inAddress)
   }
   const token = bearer.slice(0, 7).toLowerCase() === 'bearer ' ? bearer.slice(7).trim() : ''
   return token === '' ? err({ code: 'missing_api_key' }) : ok(token)
 }
 
-const LENGTHS = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'host'].map(
-  ({ length }) => length,
-)
-/** By the length of a name: a set would be asked out of compiled code. */
-const MAY_BE_CREDENTIAL = Array.from({ length: Math.max(...LENGTHS) + 1 }, (_, at) => LENGTHS.includes(at))
+const AMBIGUOUS = Symbol('more than one key')
+
+function keyOf(headers: RequestHeaders): string | undefined | typeof AMBIGUOUS {
+  let key: string | undefined
+  for (const name of KEY_HEADERS) {
+    const one = headers.get(name)
+    if (one === undefined) continue
+    if (key !== undefined || headers.isRepeated(name)) return AMBIGUOUS
+    key = one
+  }
+  return key
+}
+
+const KEY_HEADERS = ['x-api-key', 'api-key', 'x-goog-api-key'] as const
 
 /** Google's clients may put it into the query, as `?key=`. Only asked when no header has one. */
 function keyInAddress(url: string): string | null {

@@ -2,9 +2,9 @@
  * Sessions that can be looked at: what was said in them (`sessions/recorder.ts`) is told to the key it was said
  * with, and to nobody else.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import { err, ok, type Result } from '#contracts/result.ts'
+import type { ClientExchange } from '../listener/client-exchange.ts'
 import { readCredential } from '../admission/principal.ts'
 import { isObject, parseJson, type JsonObject } from '../dialects/canonical/json.ts'
 import { isSessionId, isTurnOf, type ContextScope } from '../sessions/context.ts'
@@ -23,12 +23,11 @@ const USUAL_TURNS = 20
 /** `GET` and `DELETE` of one session of the caller's. Of another key's nothing is told, not even that it is. */
 export async function serveContext(
   ports: ContextPorts,
-  request: IncomingMessage,
+  client: ClientExchange,
   session: string,
-  response: ServerResponse,
 ): Promise<void> {
-  const reply = new Reply(response, ports.newRequestId(), TONGUE['openai-chat'])
-  const answer = await (request.method === 'DELETE' ? forget : read)(ports, request, session)
+  const reply = new Reply(client, ports.newRequestId(), TONGUE['openai-chat'])
+  const answer = await (client.method === 'DELETE' ? forget : read)(ports, client, session)
   if (answer.ok) reply.send('application/json; charset=utf-8', Buffer.from(JSON.stringify(answer.value)))
   else reply.fail(answer.error)
   ports.onSettled(reply.status)
@@ -36,18 +35,18 @@ export async function serveContext(
 
 type Answer = Promise<Result<JsonObject, Problem>>
 
-async function forget(ports: ContextPorts, request: IncomingMessage, session: string): Answer {
-  const scope = scopeOf(ports, request, session)
+async function forget(ports: ContextPorts, client: ClientExchange, session: string): Answer {
+  const scope = scopeOf(ports, client, session)
   if (!scope.ok) return scope
   const found = (await ports.context?.forget(scope.value)) ?? null
   if (found === null) return err({ code: 'context_unavailable' })
   return found ? ok({ id: session, object: 'session.deleted', deleted: true }) : err(UNKNOWN)
 }
 
-async function read(ports: ContextPorts, request: IncomingMessage, session: string): Answer {
-  const scope = scopeOf(ports, request, session)
+async function read(ports: ContextPorts, client: ClientExchange, session: string): Answer {
+  const scope = scopeOf(ports, client, session)
   if (!scope.ok) return scope
-  const page = pageOf(request.url ?? '')
+  const page = pageOf(client.url)
   if (!page.ok) return page
   const texts = (await ports.context?.read(scope.value)) ?? null
   if (texts === null) return err({ code: 'context_unavailable' })
@@ -59,12 +58,12 @@ const UNKNOWN: Problem = { code: 'session_not_found' }
 
 function scopeOf(
   { holder, authenticator, clock, context }: ContextPorts,
-  request: IncomingMessage,
+  client: ClientExchange,
   session: string,
 ): Result<ContextScope, Problem> {
   const snapshot = holder.current
   if (snapshot === null) return err({ code: 'not_ready' })
-  const credential = readCredential(request)
+  const credential = readCredential(client)
   if (!credential.ok) return credential
   const principal = authenticator.authenticate(snapshot, credential.value, clock.now())
   if (!principal.ok) return principal

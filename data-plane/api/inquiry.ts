@@ -2,7 +2,6 @@
  * One client request, understood: for which model, in which form its answer is wanted, and how it is put to
  * a deployment. The kinds of calls (`calls/`) make it; the path of a request (`serve.ts`) asks it.
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { Problem } from '#contracts/errors.ts'
 import type { Result } from '#contracts/result.ts'
@@ -10,6 +9,7 @@ import type { CredentialId, KeyId } from '#contracts/ids.ts'
 import type { Level } from '../admission/counters.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import type { Notes } from '../notes/notes.ts'
 import type { Candidate, Deployment } from '../routing/snapshot.ts'
 import type { Prepared } from '../upstream/attempt.ts'
@@ -47,7 +47,7 @@ export type LocalAnswer = Readonly<{ body: string; warnings: readonly string[] }
 /** What came in, after the caller is known. */
 export type Arrival = Readonly<{
   body: Buffer
-  headers: IncomingHttpHeaders
+  headers: RequestHeaders
   requestId: string
   /** The client wants losses as errors (`x-apiproxy-strict`). */
   strict: boolean

@@ -1,7 +1,6 @@
 /**
  * One request under way, and its plan: what its choices are made from, and who is told what comes of them.
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import type { ClientEndpoint } from '#contracts/catalog/client-key.ts'
 import type { CredentialId } from '#contracts/ids.ts'
 import type { Result } from '#contracts/result.ts'
@@ -10,6 +9,7 @@ import type { Pick } from '#contracts/routing/pick.ts'
 import type { Preference } from '#contracts/routing/session.ts'
 import type { CompiledStrategy } from '#contracts/routing/strategies.ts'
 import type { Permit } from '../admission/limiter.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import type { Candidate, Deployment, Lane, Principal, Route, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { Prepared } from '../upstream/attempt.ts'
 import type { Failure } from '../upstream/classify.ts'
@@ -35,7 +35,7 @@ export type Exchange = Readonly<{
   conversation: Conversation | undefined
   snapshot: RoutingSnapshot
   principal: Principal
-  headers: IncomingHttpHeaders
+  headers: RequestHeaders
   body: Buffer
   /** Length of the body. */
   bytes: number

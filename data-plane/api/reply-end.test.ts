@@ -1,35 +1,21 @@
-import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AnswerHead } from '#data-plane/upstream/downstream.ts'
 import { deployment, lane } from '#test/fakes/deployment.ts'
+import { ClientRig, WAYS } from '#test/listener/client-rig.ts'
 import { Reply } from './reply.ts'
 import { TONGUE } from './tongues.ts'
 
-let server: Server
-
-beforeEach(async () => {
-  server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-})
-afterEach(() => {
-  server.closeAllConnections()
-  server.close()
-})
+let rig: ClientRig
 
 async function asked(): Promise<{ reply: Reply; answer: Promise<IncomingMessage>; errors: unknown[] }> {
-  const arrived = new Promise<ServerResponse>((resolve) =>
-    server.once('request', (_request, response) => resolve(response)),
-  )
-  const { port } = server.address() as AddressInfo
-  const answer = new Promise<IncomingMessage>((resolve, reject) =>
-    request({ port, host: '127.0.0.1', agent: false }).once('response', resolve).once('error', reject).end(),
-  )
-  const response = await arrived
+  const arrived = rig.next()
+  const { answer } = rig.ask()
+  const { client, socket } = await arrived
   const errors: unknown[] = []
-  response.on('error', (error) => errors.push(error))
-  return { reply: new Reply(response, 'req_1', TONGUE['openai-chat']), answer, errors }
+  socket.on('error', (error) => errors.push(error))
+  return { reply: new Reply(client, 'req_1', TONGUE['openai-chat']), answer, errors }
 }
 
 const HEAD: AnswerHead = {
@@ -43,51 +29,58 @@ const HEAD: AnswerHead = {
   warnings: [],
 }
 
-test('a stream that is ended twice has ended, and that is no error', async () => {
-  const { reply, answer, errors } = await asked()
-  reply.expect(true, () => [])
-  reply.begin(HEAD)
-  reply.end(Buffer.from('data: 1\n\n'))
-  reply.end(null)
-  expect(await text(await answer)).toBe('data: 1\n\n')
-  expect(errors).toEqual([])
-})
-
-describe('an answer whose end is held', () => {
-  test('as a whole comes with its release, and an error after it is not told', async () => {
-    const { reply, answer } = await asked()
-    let come = false
-    void answer.then(() => (come = true))
-    reply.hold()
-    reply.begin({ ...HEAD, contentType: 'application/json', length: 2 })
-    reply.end(Buffer.from('{}'))
-    reply.fail({ code: 'invalid_value' })
-    expect([reply.status, reply.bytes]).toEqual([200, 2])
-    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
-    expect(come).toBe(false)
-    reply.release()
-    expect(await text(await answer)).toBe('{}')
+describe.each(WAYS)('by way of %s', (way) => {
+  beforeEach(async () => {
+    rig = await ClientRig.start(way)
   })
+  afterEach(() => rig[Symbol.asyncDispose]())
 
-  test('as a stream comes but for its end', async () => {
-    const { reply, answer } = await asked()
+  test('a stream that is ended twice has ended, and that is no error', async () => {
+    const { reply, answer, errors } = await asked()
     reply.expect(true, () => [])
-    reply.hold()
     reply.begin(HEAD)
-    reply.write(Buffer.from('data: 1\n\n'))
-    reply.end(Buffer.from('data: 2\n\n'))
-    const stream = (await answer)[Symbol.asyncIterator]()
-    expect(String((await stream.next()).value)).toBe('data: 1\n\n')
-    reply.release()
-    expect(String((await stream.next()).value)).toBe('data: 2\n\n')
-    expect((await stream.next()).done).toBe(true)
+    reply.end(Buffer.from('data: 1\n\n'))
+    reply.end(null)
+    expect(await text(await answer)).toBe('data: 1\n\n')
+    expect(errors).toEqual([])
   })
 
-  test('that never came is told as an error by its release', async () => {
-    const { reply, answer } = await asked()
-    reply.hold()
-    reply.fail({ code: 'invalid_value' })
-    reply.release()
-    expect((await answer).statusCode).toBe(400)
+  describe('an answer whose end is held', () => {
+    test('as a whole comes with its release, and an error after it is not told', async () => {
+      const { reply, answer } = await asked()
+      let come = false
+      void answer.then(() => (come = true))
+      reply.hold()
+      reply.begin({ ...HEAD, contentType: 'application/json', length: 2 })
+      reply.end(Buffer.from('{}'))
+      reply.fail({ code: 'invalid_value' })
+      expect([reply.status, reply.bytes]).toEqual([200, 2])
+      for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
+      expect(come).toBe(false)
+      reply.release()
+      expect(await text(await answer)).toBe('{}')
+    })
+
+    test('as a stream comes but for its end', async () => {
+      const { reply, answer } = await asked()
+      reply.expect(true, () => [])
+      reply.hold()
+      reply.begin(HEAD)
+      reply.write(Buffer.from('data: 1\n\n'))
+      reply.end(Buffer.from('data: 2\n\n'))
+      const stream = (await answer)[Symbol.asyncIterator]()
+      expect(String((await stream.next()).value)).toBe('data: 1\n\n')
+      reply.release()
+      expect(String((await stream.next()).value)).toBe('data: 2\n\n')
+      expect((await stream.next()).done).toBe(true)
+    })
+
+    test('that never came is told as an error by its release', async () => {
+      const { reply, answer } = await asked()
+      reply.hold()
+      reply.fail({ code: 'invalid_value' })
+      reply.release()
+      expect((await answer).statusCode).toBe(400)
+    })
   })
 })

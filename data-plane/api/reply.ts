@@ -1,29 +1,18 @@
 /**
- * The client's connection: writes answers and errors straight to Node's response, notices when the client
- * goes away, and keeps a stream alive while nothing has been said.
+ * The answer a client gets: of an upstream or our own, an error in its own words, or an event where a stream has begun.
+ * Notices when the client goes away, and keeps a stream alive while nothing has been said.
  */
-import type { ServerResponse } from 'node:http'
 import { ERRORS, type Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
+import type { ClientExchange } from '../listener/client-exchange.ts'
 import type { Refused } from '../upstream/attempt.ts'
 import type { AnswerHead, Downstream } from '../upstream/downstream.ts'
-import { chunkOf } from './chunked.ts'
 import type { Tongue } from './inquiry.ts'
 
 /** Load balancers cut connections that say nothing for 60 s, some already after 30. In milliseconds. */
 const KEEP_ALIVE_MS = 15_000
-/** A client that reads nothing for this long while we have something for it is cut off, in milliseconds. */
-const STALL_MS = 60_000
 /** Proxies in front of us must neither keep nor collect what we send piece by piece. */
 const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
-
-/**
- * A string goes out in one write with the head before it, where a buffer is gathered with it by `writev`: a fifth
- * less for a server that does nothing else, up to about this length. Latin-1 keeps every byte what it is.
- */
-const ONE_WRITE_BYTES = 4 * 1024
-
-const NOTHING = Buffer.alloc(0)
 
 /** Headers as Node takes them fastest: name, value, name, value… */
 export type HeaderList = readonly string[]
@@ -32,7 +21,7 @@ const NO_HEADERS: HeaderList = []
 const sayNothing = (): HeaderList => NO_HEADERS
 
 export class Reply implements Downstream {
-  readonly #response: ServerResponse
+  readonly #client: ClientExchange
   readonly #requestId: string
   readonly #tongue: Tongue
   #describe: (head: AnswerHead) => HeaderList = sayNothing
@@ -41,8 +30,6 @@ export class Reply implements Downstream {
   #gone = false
   #status = 0
   #isStream = false
-  /** Its body goes out in chunks that we frame ourselves. */
-  #isChunked = false
   #bytes = 0
   #provider: string | null = null
   #listener: ((chunk: Buffer) => void) | null = null
@@ -51,14 +38,14 @@ export class Reply implements Downstream {
   #held: { end: Buffer | null | undefined } | null = null
 
   /** @param tongue how errors are told. */
-  constructor(response: ServerResponse, requestId: string, tongue: Tongue) {
-    this.#response = response
+  constructor(client: ClientExchange, requestId: string, tongue: Tongue) {
+    this.#client = client
     this.#requestId = requestId
     this.#tongue = tongue
-    response.on('close', () => {
+    client.onClose((isWhole) => {
       clearInterval(this.#keepAlive)
-      this.#onClosed?.(response.writableFinished)
-      if (response.writableFinished) return
+      this.#onClosed?.(isWhole)
+      if (isWhole) return
       this.#gone = true
       this.#onGone?.()
     })
@@ -114,7 +101,7 @@ export class Reply implements Downstream {
   write(chunk: Buffer): boolean {
     this.#bytes += chunk.length
     this.#listener?.(chunk)
-    return this.#write(chunk)
+    return this.#client.write(chunk)
   }
 
   end(last: Buffer | null): void {
@@ -122,7 +109,7 @@ export class Reply implements Downstream {
       this.#bytes += last.length
       this.#listener?.(last)
     }
-    if (this.#held === null) this.#tellEnd(last)
+    if (this.#held === null) this.#client.end(last)
     else this.#held.end = last
   }
 
@@ -134,20 +121,15 @@ export class Reply implements Downstream {
   release(): void {
     const end = this.#held?.end
     this.#held = null
-    if (end !== undefined) this.#tellEnd(end)
+    if (end !== undefined) this.#client.end(end)
   }
 
   cut(): void {
-    this.#response.destroy()
+    this.#client.destroy()
   }
 
   onceDrained(listener: () => void): void {
-    const { socket } = this.#response
-    socket?.setTimeout(STALL_MS)
-    this.#response.once('drain', () => {
-      socket?.setTimeout(0)
-      listener()
-    })
+    this.#client.onceDrained(listener)
   }
 
   onGone(listener: () => void): void {
@@ -158,7 +140,7 @@ export class Reply implements Downstream {
   /** Tells an error of ours: as a body with its status, or as an event when a stream has begun. */
   fail(problem: Problem, more: HeaderList = []): void {
     clearInterval(this.#keepAlive)
-    if (this.#gone || this.#response.writableEnded || this.#held?.end !== undefined) return
+    if (this.#gone || this.#client.isEnded || this.#held?.end !== undefined) return
     if (this.#status !== 0) {
       if (this.#isStream) this.end(Buffer.from(this.#tongue.errorEvent(problem, this.#requestId)))
       else this.cut()
@@ -186,7 +168,7 @@ export class Reply implements Downstream {
   /** The client holds the current body already. */
   notModified(etag: string): void {
     this.#head(304, ['etag', etag])
-    this.#response.end()
+    this.#client.end(null)
   }
 
   #send(status: number, contentType: string, body: Buffer, more: HeaderList): void {
@@ -196,36 +178,13 @@ export class Reply implements Downstream {
 
   #sayAlive(): void {
     if (this.#status === 0) this.#head(200, ['content-type', this.#tongue.streamType, ...STREAM_HEADERS])
-    this.#write(Buffer.from(this.#tongue.keepAlive))
+    this.#client.write(Buffer.from(this.#tongue.keepAlive))
   }
 
   #head(status: number, headers: string[]): void {
     headers.push(names.REQUEST_ID, this.#requestId, ...this.#tongue.idHeaders(this.#requestId))
-    this.#response.writeHead(status, headers)
+    this.#client.begin(status, headers)
     this.#status = status
-    // Decided by the head that was just made: a client of HTTP/1.0 gets none.
-    this.#isChunked = this.#response.chunkedEncoding
-    this.#response.chunkedEncoding = false
-  }
-
-  #write(data: Buffer): boolean {
-    return this.#response.write(this.#isChunked ? chunkOf(data) : data)
-  }
-
-  #tellEnd(last: Buffer | null): void {
-    // Node takes a second end for none, but not one with bytes, and the end of chunks is some: an error nobody hears.
-    if (this.#response.writableEnded) return
-    if (this.#isChunked) this.#response.end(chunkOf(last ?? NOTHING, true))
-    else if (last === null) this.#response.end()
-    else if (last.length > ONE_WRITE_BYTES || this.#isStream) this.#response.end(last)
-    else this.#response.end(last.toString('latin1'), 'latin1')
-    this.#limitStall()
-  }
-
-  /** What the kernel did not take at once is ours to keep until the client reads it, but not for ever. */
-  #limitStall(): void {
-    const { socket } = this.#response
-    if (socket !== null && socket.writableLength > 0) socket.setTimeout(STALL_MS)
   }
 }
 

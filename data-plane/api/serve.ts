@@ -2,7 +2,6 @@
  * The path of an inference request: who is calling, what for, who could serve it, in which order, and the
  * answer. Everything before the first attempt is synchronous and in memory, unless a session is named.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Problem } from '#contracts/errors.ts'
 import * as names from '#contracts/http/headers.ts'
 import type { Clock } from '#contracts/process/clock.ts'
@@ -13,6 +12,8 @@ import { readCredential, type Authenticator } from '../admission/principal.ts'
 import { endpointRefusal, withinScope } from '../admission/scope.ts'
 import type { Admission, Budgets } from '../budgets/budgets.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
+import type { ClientExchange } from '../listener/client-exchange.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import type { Notes } from '../notes/notes.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { ContextStore } from '../sessions/context.ts'
@@ -69,23 +70,19 @@ const CLIENT_LEFT = 499
  * Waits itself for what nearly every request waits for, its body and its answer: each function that waited in
  * between would cost promises of its own.
  */
-export async function serveCall(
-  ports: InferencePorts,
-  call: Call,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+export async function serveCall(ports: InferencePorts, call: Call, client: ClientExchange): Promise<void> {
   const requestId = ports.newRequestId()
-  const reply = new Reply(response, requestId, call.tongue)
+  const reply = new Reply(client, requestId, call.tongue)
   const account = new Account(requestId, ports.clock.now(), ports.clock.monotonic())
   // Whoever has the end of its answer is in the books with it.
   reply.hold()
   try {
-    const caller = meet(ports, call, request, account)
+    const caller = meet(ports, call, client, account)
     if (!caller.ok) return reply.fail(caller.error)
-    const body = await readBody(request, ports.bodyLimit)
+    const read = readBody(client, ports.bodyLimit)
+    const body = read instanceof Promise ? await read : read
     if (!body.ok) return reply.fail(body.error)
-    const came = { caller: caller.value, reply, account, headers: request.headers, body: body.value }
+    const came = { caller: caller.value, reply, account, headers: client.headers, body: body.value }
     const understood = understand(ports, call, came)
     const asked = understood instanceof Promise ? await understood : understood
     if (!asked.ok) return reply.fail(asked.error)
@@ -118,12 +115,12 @@ type Caller = Readonly<{ snapshot: RoutingSnapshot; principal: Principal }>
 function meet(
   ports: InferencePorts,
   { endpoint }: Call,
-  request: IncomingMessage,
+  client: ClientExchange,
   account: Account,
 ): Result<Caller, Problem> {
   const snapshot = ports.holder.current
   if (snapshot === null) return err({ code: 'not_ready' })
-  const credential = readCredential(request)
+  const credential = readCredential(client)
   if (!credential.ok) return credential
   const known = ports.authenticator.authenticate(snapshot, credential.value, account.at)
   if (!known.ok) return known
@@ -138,7 +135,7 @@ type Came = Readonly<{
   caller: Caller
   reply: Reply
   account: Account
-  headers: IncomingHttpHeaders
+  headers: RequestHeaders
   body: Buffer
 }>
 
@@ -166,7 +163,7 @@ function arrivalOf(
     body,
     headers,
     requestId: account.id,
-    strict: headers[names.STRICT] === 'true',
+    strict: headers.get(names.STRICT) === 'true',
     countStreams,
     now: clock.now(),
     sealer,

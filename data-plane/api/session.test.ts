@@ -17,6 +17,7 @@ import {
   settleSession,
   type Session,
 } from './session.ts'
+import { ListedHeaders } from '../listener/request-headers.ts'
 
 const scope: SessionScope = { key: keyId('key_1'), model: 'fast', session: 's-1' }
 const [a, b] = [candidate('a'), candidate('b')]
@@ -57,7 +58,7 @@ describe('a session id', () => {
     [{ session_id: 'older codex', 'session-id': 'codex' }, 'codex'],
     [{ 'x-session-affinity': 'affine', session_id: 'older codex' }, 'older codex'],
   ])('in the headers %j is %j', (headers, id) => {
-    expect(sessionId(headers)).toBe(id)
+    expect(sessionId(new ListedHeaders(Object.entries(headers).flat()))).toBe(id)
   })
 })
 

@@ -3,12 +3,12 @@
  * became of it.
  */
 import { hash } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import { SESSION_ID } from '#contracts/http/headers.ts'
 import type { CredentialId, KeyId } from '#contracts/ids.ts'
 import type { Pick } from '#contracts/routing/pick.ts'
 import { homeAfter, type Preference } from '#contracts/routing/session.ts'
 import type { Scored } from '#contracts/routing/standing.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import { decodeBinding, encodeBinding, type Binding } from '../sessions/binding.ts'
 import { isSessionId } from '../sessions/context.ts'
 import type { SessionScope, SessionStore } from '../sessions/store.ts'
@@ -25,18 +25,17 @@ export type Session = Readonly<{
 
 /**
  * Ours first, then what clients send by themselves: Claude Code, Codex (with a dash and, in older versions,
- * without), and servers that know affinity by this name. Each at a place of its own: where the name is in a
- * variable, compiled code has to ask the engine.
+ * without), and servers that know affinity by this name.
  * @returns null for a request without a usable session id.
  */
-export const sessionId = (headers: IncomingHttpHeaders): string | null =>
-  usable(headers[SESSION_ID]) ??
-  usable(headers['x-claude-code-session-id']) ??
-  usable(headers['session-id']) ??
-  usable(headers['session_id']) ??
-  usable(headers['x-session-affinity'])
+export const sessionId = (headers: RequestHeaders): string | null =>
+  usable(headers.get(SESSION_ID)) ??
+  usable(headers.get('x-claude-code-session-id')) ??
+  usable(headers.get('session-id')) ??
+  usable(headers.get('session_id')) ??
+  usable(headers.get('x-session-affinity'))
 
-const usable = (value: string | string[] | undefined): string | null => (isSessionId(value) ? value : null)
+const usable = (value: string | undefined): string | null => (isSessionId(value) ? value : null)
 
 /** Stands for a session where its id must not: in records, and so in the choice, which must follow from them. */
 export const sessionName = (key: KeyId, id: string): string =>

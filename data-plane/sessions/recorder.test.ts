@@ -9,6 +9,7 @@ import { Slots } from '../routing/slots.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { ContextScope, ContextStore, ContextTurn } from './context.ts'
 import { Recorder, type Spoken } from './recorder.ts'
+import { ListedHeaders } from '../listener/request-headers.ts'
 
 const MIB = 1024 * 1024
 const KEY: Principal = {
@@ -108,7 +109,7 @@ afterEach(() => void vi.restoreAllMocks())
 const asking = (request: unknown, over: Partial<Spoken> = {}): Spoken => ({
   id: 'req_1',
   principal: KEY,
-  headers: { 'x-session-id': 's' },
+  headers: new ListedHeaders(['x-session-id', 's']),
   conversation: { dialect: 'openai-chat', framing: 'sse' },
   body: Buffer.from(JSON.stringify(request)),
   model: 'm',

@@ -2,13 +2,13 @@
  * Keeps what was said, after it was said: in the session that the client named, and under the request's id where
  * its key has contents logged. Never on the path of a request.
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import { termsOf } from '#contracts/catalog/client-key.ts'
 import type { ContentStore } from '#contracts/content/content.ts'
 import { SESSION_ID } from '#contracts/http/headers.ts'
 import type { KeyId } from '#contracts/ids.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
+import type { RequestHeaders } from '../listener/request-headers.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import { encodeTurn, isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
 import {
@@ -36,7 +36,7 @@ export type Heard = Readonly<{
 export type Spoken = Readonly<{
   id: string
   principal: Principal
-  headers: IncomingHttpHeaders
+  headers: RequestHeaders
   /** Undefined: a call that makes no model answer, of which nothing is kept. */
   conversation: Readonly<{ dialect: DialectName; framing: 'sse' | 'json-array' }> | undefined
   body: Buffer
@@ -119,7 +119,7 @@ export class Recorder {
 
   #placesOf({ principal, headers }: Spoken): Places {
     const { keepContext, contentLog } = principal
-    const named = headers[SESSION_ID]
+    const named = headers.get(SESSION_ID)
     const isKept = this.#ports.contexts !== null && keepContext && isSessionId(named)
     return { session: isKept ? named : null, content: contentLog }
   }

@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import type { Headers } from './http/headers.ts'
+import type { Headers } from '../http/headers.ts'
 import type { Passage } from './passage.ts'
 
 /** Upstream headers a client may see. */

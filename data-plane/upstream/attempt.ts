@@ -12,7 +12,7 @@ import { isJson, isPlain, isStreamed, passedHeaders, withoutCredential } from '.
 import { classifyNetworkError, classifyRefusal, failure, isReset, type Failure } from './classify.ts'
 import type { Downstream } from './downstream.ts'
 import type { Call, Receiver } from './http/call.ts'
-import { NO_HEADERS, type Headers } from './http/headers.ts'
+import { NO_HEADERS, type Headers } from '../http/headers.ts'
 import type { Origin } from './http/origin.ts'
 import type { Passage, StreamPassage } from './passage.ts'
 import { readRateLimits, type RateLimits } from './rate-limits.ts'

@@ -4,7 +4,7 @@
  *
  * Pure.
  */
-import type { Headers } from './http/headers.ts'
+import type { Headers } from '../http/headers.ts'
 
 export type RateLimits = Readonly<{
   /** Requests and tokens a minute, what is left of them, and when they are full again, in milliseconds; null: not said. */

@@ -3,7 +3,7 @@
  */
 import { guardedConnector, type Connector } from '#contracts/security/guarded-connector.ts'
 import type { Call, Receiver } from '#data-plane/upstream/http/call.ts'
-import { NO_HEADERS, type Headers } from '#data-plane/upstream/http/headers.ts'
+import { NO_HEADERS, type Headers } from '#data-plane/http/headers.ts'
 import { Origin } from '#data-plane/upstream/http/origin.ts'
 import type { Request } from '#data-plane/upstream/http/request.ts'
 import { turns } from '../eventually.ts'

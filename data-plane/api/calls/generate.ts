@@ -75,7 +75,7 @@ export function generate(dialect: DialectName, address: Address | null = null): 
     endpoint: ENDPOINT[dialect],
     conversation: { dialect, framing: address?.framing ?? 'sse' },
     read: (arrival) => {
-      const request = readRequest(arrival.body, arrival.headers.accept, address)
+      const request = readRequest(arrival.body, arrival.headers.get('accept'), address)
       return request.ok
         ? ok(new Generation(dialect, arrival, request.value, address?.framing ?? 'sse'))
         : request
@@ -307,8 +307,7 @@ class Generation implements Inquiry {
     if (!body.ok) return body
     const own: Record<string, string | undefined> = {}
     for (const header of ['anthropic-beta', 'anthropic-version', 'openai-beta']) {
-      const text = headers[header]
-      if (typeof text === 'string') own[header] = text
+      own[header] = headers.get(header)
     }
     const { model, stream } = this
     return DIALECT[this.#dialect].readRequest(body.value, {

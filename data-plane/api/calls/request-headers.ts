@@ -3,8 +3,8 @@
  *
  * Pure. A client's own headers reach an upstream of the same dialect only, and only those its API defines.
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import type { DialectName } from '../../dialects/canonical/request.ts'
+import type { RequestHeaders } from '../../listener/request-headers.ts'
 
 /** Sent to every upstream. We read no encoding but the plain one. */
 const COMMON = ['content-type', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'apiproxy']
@@ -21,22 +21,21 @@ const VERSIONED_STREAM: readonly string[] = [...STREAM_REQUEST, ...VERSION]
 const base = (stream: boolean): readonly string[] => (stream ? STREAM_REQUEST : JSON_REQUEST)
 const versioned = (stream: boolean): readonly string[] => (stream ? VERSIONED_STREAM : VERSIONED_JSON)
 
-/** Each is asked for at a place of its own: where the name is in a variable, compiled code has to ask the engine. */
 export function nativeHeaders(
   dialect: DialectName,
-  headers: IncomingHttpHeaders,
+  headers: RequestHeaders,
   stream: boolean,
 ): readonly string[] {
   if (dialect === 'gemini') return base(stream)
-  const once = headers['idempotency-key']
+  const once = headers.get('idempotency-key')
   if (dialect !== 'anthropic') {
-    const beta = headers['openai-beta']
+    const beta = headers.get('openai-beta')
     return beta === undefined && once === undefined
       ? base(stream)
       : [...base(stream), ...said('openai-beta', beta), ...said('idempotency-key', once)]
   }
-  const beta = headers['anthropic-beta']
-  const version = headers['anthropic-version']
+  const beta = headers.get('anthropic-beta')
+  const version = headers.get('anthropic-version')
   const own = version === undefined ? versioned(stream) : base(stream)
   return beta === undefined && version === undefined && once === undefined
     ? own
@@ -48,8 +47,8 @@ export function nativeHeaders(
       ]
 }
 
-const said = (name: string, value: string | string[] | undefined): readonly string[] =>
-  typeof value === 'string' ? [name, value] : []
+const said = (name: string, value: string | undefined): readonly string[] =>
+  value === undefined ? [] : [name, value]
 
 /** @param own what the writer of the body asks for. */
 export const convertedHeaders = (stream: boolean, own: readonly string[]): readonly string[] =>

@@ -3,7 +3,7 @@
  */
 import type { Member } from '#contracts/roster.ts'
 import { ENDED } from './ended.ts'
-import type { Headers } from './headers.ts'
+import type { Headers } from '../../http/headers.ts'
 import type { Request } from './request.ts'
 
 /** Told what comes of a request: a start, a head, pieces, and an end or an error. Nothing after it was given up. */

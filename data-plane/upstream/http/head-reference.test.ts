@@ -3,8 +3,9 @@
  */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { NAME, readHead, type Head } from './head.ts'
-import type { HeaderValue } from './headers.ts'
+import { NAME } from '../../http/head-lines.ts'
+import { readHead, type Head } from './head.ts'
+import type { HeaderValue } from '../../http/headers.ts'
 
 type Told = Readonly<Omit<Head, 'headers'> & { headers: [string, HeaderValue][] }>
 

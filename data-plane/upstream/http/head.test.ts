@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MOST_HEAD_BYTES, readHead, type Head } from './head.ts'
+import { MOST_HEAD_BYTES } from '../../http/head-lines.ts'
+import { readHead, type Head } from './head.ts'
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 

@@ -4,7 +4,7 @@
  * Pure in effect: heads are remembered, and spelled the same again.
  */
 import { lengthOf, piecesOf, type RequestBody } from '../request-body.ts'
-import { NAME } from './head.ts'
+import { NAME } from '../../http/head-lines.ts'
 
 export type Request = Readonly<{
   method: 'GET' | 'POST' | 'DELETE'

@@ -1,5 +1,5 @@
 /**
- * The headers of an answer, as they stand in its head.
+ * The headers of a request or an answer, as they stand in its head.
  *
  * Pure. Most are never asked for: a value is made when it is.
  */
@@ -25,7 +25,7 @@ export class Headers {
     this.#places = places
   }
 
-  /** @param name in lower case, of nothing but letters, digits and hyphens. */
+  /** @param name in lower case, of nothing but letters, digits, hyphens and underscores. */
   get(name: string): HeaderValue | undefined {
     const text = this.#text
     const places = this.#places
@@ -33,11 +33,19 @@ export class Headers {
     let value: HeaderValue | undefined
     for (let place = 0; place < places.length; place += 3) {
       if (places[place] !== length) continue
-      const colon = places[place + 1] ?? 0
-      if (isNamed(text, colon - length, name))
-        value = joined(value, valueOf(text, colon + 1, places[place + 2] ?? 0))
+      if (isNamed(text, (places[place + 1] ?? 0) - length, name)) value = joined(value, this.valueAt(place))
     }
     return value
+  }
+
+  /** @param place of a header among the places. @param name as `get` takes it, of the length that header's name has. */
+  isAt(place: number, name: string): boolean {
+    return isNamed(this.#text, (this.#places[place + 1] ?? 0) - name.length, name)
+  }
+
+  /** @param place of a header among the places. */
+  valueAt(place: number): string {
+    return valueOf(this.#text, (this.#places[place + 1] ?? 0) + 1, this.#places[place + 2] ?? 0)
   }
 
   /**
@@ -48,9 +56,9 @@ export class Headers {
     const text = this.#text
     const values = new Map<string, HeaderValue>()
     for (let place = 0; place < this.#places.length; place += 3) {
-      const [length = 0, colon = 0, end = 0] = this.#places.slice(place, place + 3)
+      const [length = 0, colon = 0] = this.#places.slice(place, place + 2)
       const name = text.slice(colon - length, colon).toLowerCase()
-      values.set(name, joined(values.get(name), valueOf(text, colon + 1, end)))
+      values.set(name, joined(values.get(name), this.valueAt(place)))
     }
     return [...values]
   }
@@ -60,9 +68,11 @@ export class Headers {
 export const NO_HEADERS = new Headers('', [])
 
 function isNamed(text: string, start: number, name: string): boolean {
-  for (let at = 0; at < name.length; at++)
-    // No other byte of a name becomes a letter, a digit or a hyphen by it.
-    if ((text.charCodeAt(start + at) | LOWER_CASE) !== name.charCodeAt(at)) return false
+  for (let at = 0; at < name.length; at++) {
+    const [code, wanted] = [text.charCodeAt(start + at), name.charCodeAt(at)]
+    // No other byte of a name becomes a letter, a digit or a hyphen by it; an underscore becomes something else.
+    if (code !== wanted && (code | LOWER_CASE) !== wanted) return false
+  }
   return true
 }
 
