@@ -71,6 +71,8 @@ export type DataPlanePorts = Readonly<{
 export type RunningDataPlane = AsyncDisposable &
   Readonly<{ port: number; opsPort: number; readiness: () => Readiness }>
 
+/** The request goes on elsewhere as if the provider had failed, so nobody else would tell. */
+const FAULT = 'an answer of a provider was not understood by a fault of the gateway'
 /** How often what no configuration names any more is let go, in milliseconds. */
 const TIDY_MS = 10_000
 
@@ -94,7 +96,7 @@ export async function startDataPlane(
   const beforeReport = (): void => takeDownWaiting(health, counters, clock)
   const emitting = { bus, subject, node, boot, counters, beforeReport, clock }
   const emitter: Emitter = stack.use(new Emitter(emitting).start())
-  const pools = stack.use(new Pools())
+  const pools = stack.use(new Pools((error) => logger.error({ error }, FAULT)))
   const spool = stack.use(openSpool(folder, config.usageSpoolBytes, ports))
   const { onIntent, onSend, onRecord } = recorder(spool, node)
   const { disk: diskKey, vault: vaultKey, commits: commitKey, weights: key, models } = config.masterKey

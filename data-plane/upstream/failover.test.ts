@@ -35,7 +35,7 @@ beforeEach(async () => {
     provider.reset().resetOnAccept(false)
     await provider.listen()
   }
-  pools = new Pools()
+  pools = new Pools(() => undefined)
   health = new Health({
     factors: new WeightFactors(new Slots()),
     random: () => 0.5,

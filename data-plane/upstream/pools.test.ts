@@ -5,7 +5,7 @@ import { Pools, type Destination } from './pools.ts'
 
 let pools: Pools
 beforeEach(() => {
-  pools = new Pools()
+  pools = new Pools(() => undefined)
 })
 afterEach(() => pools[Symbol.asyncDispose]())
 

@@ -4,6 +4,7 @@
  * Plain HTTP/1.1: a stream broken on one HTTP/2 connection would break its neighbours with it.
  */
 import { guardedConnector } from '#contracts/security/guarded-connector.ts'
+import type { FaultListener } from './http/call.ts'
 import { Origin } from './http/origin.ts'
 
 /** Where to connect: what a deployment says about its provider's address. */
@@ -15,9 +16,14 @@ export type Destination = Readonly<{
 }>
 
 export class Pools implements AsyncDisposable {
+  readonly #onFault: FaultListener
   readonly #pools = new Map<string, Origin>()
   /** The same by object: a request need not spell its destination's key. */
   #known = new WeakMap<Destination, Origin>()
+
+  constructor(onFault: FaultListener) {
+    this.#onFault = onFault
+  }
 
   for(destination: Destination): Origin {
     const known = this.#known.get(destination)
@@ -29,7 +35,8 @@ export class Pools implements AsyncDisposable {
   }
 
   #open(key: string, { origin, allowPrivate, timeouts }: Destination): Origin {
-    const pool = new Origin(origin, guardedConnector(allowPrivate, timeouts.connectMs))
+    const connect = guardedConnector(allowPrivate, timeouts.connectMs)
+    const pool = new Origin(origin, connect, this.#onFault)
     this.#pools.set(key, pool)
     return pool
   }

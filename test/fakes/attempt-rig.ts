@@ -45,8 +45,10 @@ export class AttemptRig implements AsyncDisposable {
   client = new RecordedClient()
   /** What each `onFirst` was told. */
   readonly firsts: number[] = []
+  /** Faults of ours while an answer was read. */
+  readonly faults: unknown[] = []
   readonly #stack = new AsyncDisposableStack()
-  readonly #pools = this.#stack.use(new Pools())
+  readonly #pools = this.#stack.use(new Pools((error) => void this.faults.push(error)))
 
   async upstream(answer: RawAnswer): Promise<RawUpstream> {
     return this.#stack.use(await RawUpstream.start(answer))

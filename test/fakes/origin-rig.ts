@@ -12,6 +12,8 @@ import { RawUpstream, type RawAnswer } from './raw-upstream.ts'
 export const CONNECT = guardedConnector(true, 1_000)
 
 export class OriginRig implements AsyncDisposable {
+  /** What receivers threw. */
+  readonly faults: unknown[] = []
   readonly #stack = new AsyncDisposableStack()
 
   async upstream(answer: RawAnswer): Promise<RawUpstream> {
@@ -23,7 +25,8 @@ export class OriginRig implements AsyncDisposable {
     connect: Connector = CONNECT,
     mostConnections?: number,
   ): Origin {
-    return this.#stack.use(new Origin(origin, connect, mostConnections))
+    const onFault = (error: unknown): void => void this.faults.push(error)
+    return this.#stack.use(new Origin(origin, connect, onFault, mostConnections))
   }
 
   /** @param undo done before what was made earlier goes. */

@@ -150,7 +150,7 @@ export class Gateway implements AsyncDisposable {
       get health() {
         return present()
       },
-      pools: this.#stack.use(new Pools()),
+      pools: this.#stack.use(new Pools((error) => void this.errors.push({ error }))),
       notes: options.notes ?? this.#stack.use(new MemoryNotes()),
       sealer,
       context,

@@ -18,6 +18,9 @@ export type Receiver = {
   onResponseError(code: string): void
 }
 
+/** Told what a receiver threw: a fault of ours, whatever the provider said. */
+export type FaultListener = (error: unknown) => void
+
 /** Whoever carries a call out. */
 export type Carrier = {
   pause(): void
@@ -30,13 +33,15 @@ export class Call implements Member {
   place = -1
   readonly request: Request
   readonly #receiver: Receiver
+  readonly #onFault: FaultListener
   #carrier: Carrier
   #isOver = false
   #isPaused = false
 
-  constructor(request: Request, receiver: Receiver, carrier: Carrier) {
+  constructor(request: Request, receiver: Receiver, carrier: Carrier, onFault: FaultListener) {
     this.request = request
     this.#receiver = receiver
+    this.#onFault = onFault
     this.#carrier = carrier
   }
 
@@ -74,24 +79,24 @@ export class Call implements Member {
     this.#carrier = carrier
     try {
       this.#receiver.onRequestStart()
-    } catch {
-      this.#giveUp()
+    } catch (error) {
+      this.#giveUp(error)
     }
   }
 
   head(status: number, headers: Headers): void {
     try {
       this.#receiver.onResponseStart(status, headers)
-    } catch {
-      this.#giveUp()
+    } catch (error) {
+      this.#giveUp(error)
     }
   }
 
   data(piece: Buffer): void {
     try {
       this.#receiver.onResponseData(piece)
-    } catch {
-      this.#giveUp()
+    } catch (error) {
+      this.#giveUp(error)
     }
   }
 
@@ -100,7 +105,8 @@ export class Call implements Member {
     this.#isOver = true
     try {
       this.#receiver.onResponseEnd()
-    } catch {
+    } catch (error) {
+      this.#onFault(error)
       this.#tellError(ENDED.unreadable)
     }
   }
@@ -114,13 +120,15 @@ export class Call implements Member {
   #tellError(code: string): void {
     try {
       this.#receiver.onResponseError(code)
-    } catch {
-      // Nobody is left to be told, and others wait for their turn.
+    } catch (error) {
+      // Nobody else is left to be told, and others wait for their turn.
+      this.#onFault(error)
     }
   }
 
   /** Whoever is told may fail at what a provider says: that is the end of this answer, and of nothing else. */
-  #giveUp(): void {
+  #giveUp(error: unknown): void {
+    this.#onFault(error)
     this.#carrier.drop()
     this.fail(ENDED.unreadable)
   }

@@ -214,6 +214,7 @@ describe('an answer', () => {
       await vi.waitFor(() => expect(receiver).toMatchObject({ code: ENDED.unreadable }))
       expect(receiver.told.filter((told) => told === 'error')).toHaveLength(1)
       expect(receiver.told.at(-1)).toBe('error')
+      expect(rig.faults.splice(0)).toEqual([new Error('what is this?')])
     }
   })
 

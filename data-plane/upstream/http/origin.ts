@@ -10,7 +10,7 @@
 import type { Socket } from 'node:net'
 import { Roster } from '#contracts/roster.ts'
 import type { Connector } from '#contracts/security/guarded-connector.ts'
-import { Call, type Receiver } from './call.ts'
+import { Call, type FaultListener, type Receiver } from './call.ts'
 import { Connection, type ConnectionEvents } from './connection.ts'
 import { ENDED } from './ended.ts'
 import { Heads, type Request } from './request.ts'
@@ -29,6 +29,7 @@ export class Origin implements AsyncDisposable {
   readonly #url: URL
   readonly #heads: Heads
   readonly #mostConnections: number
+  readonly #onFault: FaultListener
   readonly #events: ConnectionEvents
   readonly #connections = new Roster<Connection>()
   /** The one that was used last is used first. */
@@ -48,8 +49,14 @@ export class Origin implements AsyncDisposable {
   #look: NodeJS.Timeout | null = null
 
   /** @param connect ends by itself when it takes too long. @param mostConnections more requests wait. */
-  constructor(origin: string, connect: Connector, mostConnections = MOST_CONNECTIONS) {
+  constructor(
+    origin: string,
+    connect: Connector,
+    onFault: FaultListener,
+    mostConnections = MOST_CONNECTIONS,
+  ) {
     this.#connect = connect
+    this.#onFault = onFault
     this.#mostConnections = mostConnections
     this.#url = new URL(origin)
     this.#heads = new Heads(this.#url.host)
@@ -61,7 +68,7 @@ export class Origin implements AsyncDisposable {
 
   /** Nothing is told before this returns. */
   dispatch(request: Request, receiver: Receiver): Call {
-    const call = new Call(request, receiver, this.#queue)
+    const call = new Call(request, receiver, this.#queue, this.#onFault)
     if (this.#isClosing) setImmediate(() => call.fail(ENDED.gone))
     else this.#waiting.push(call)
     this.#sendSoon()

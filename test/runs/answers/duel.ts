@@ -16,6 +16,11 @@ export type Read = Readonly<{ status: number; body: string }> | null
 /** In milliseconds: nothing here takes as long. */
 const SILENCE_MS = 2_000
 
+/** What reads here has no faults. */
+const raise = (error: unknown): never => {
+  throw error
+}
+
 export class Duel implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack
   readonly #ours: Origin
@@ -33,7 +38,7 @@ export class Duel implements AsyncDisposable {
 
   private constructor(stack: AsyncDisposableStack, origin: string) {
     this.#stack = stack
-    this.#ours = stack.use(new Origin(origin, guardedConnector(true, SILENCE_MS)))
+    this.#ours = stack.use(new Origin(origin, guardedConnector(true, SILENCE_MS), raise))
     const timeouts = { headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS }
     this.#undicis = stack.adopt(new Pool(origin, { pipelining: 1, allowH2: false, ...timeouts }), (pool) =>
       pool.destroy(),
