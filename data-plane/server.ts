@@ -91,7 +91,7 @@ export function buildServer(ports: InferencePorts): FastifyInstance {
 
 /**
  * A plain call to one of these addresses goes where its route would lead, without the router, the objects and
- * the hooks on the way: they were a twentieth of its cost. Browsers, and everybody while we stop, take the route.
+ * the hooks on the way: they were a twentieth of its cost. Browsers take the route, and so does whatever Node's server reads while we stop.
  */
 function addShortcuts(
   server: FastifyInstance,

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { clientKeyDigest } from '#contracts/security/master-key.ts'
@@ -5,7 +7,7 @@ import { keyId } from '#contracts/ids.ts'
 import { modelList } from '#data-plane/routing/model-list.ts'
 import type { Principal, RoutingSnapshot } from '#data-plane/routing/snapshot.ts'
 import { EMPTY_CATALOG } from '#contracts/catalog/catalog.ts'
-import { ListedHeaders } from '../listener/request-headers.ts'
+import { ListedHeaders } from '../http/request-headers.ts'
 import { Authenticator, readCredential } from './principal.ts'
 
 const read = (...rawHeaders: readonly string[]) => {
@@ -127,6 +129,27 @@ describe('a token', () => {
 
   test('of another pepper is not known', () => {
     expect(ask(new Authenticator('salt'), snapshot({ t: {} }), 't')).toBe('invalid_api_key')
+  })
+
+  test('is remembered without the head of a request that it stood in', () => {
+    setFlagsFromString('--expose-gc')
+    const collect: unknown = runInNewContext('gc')
+    const heapBytes = (): number => {
+      if (typeof collect === 'function') Reflect.apply(collect, undefined, [])
+      return process.memoryUsage().heapUsed
+    }
+    const count = 1_000
+    const nameOf = (at: number): string => `sk-a-token-of-the-usual-length-${at}`
+    const keys = snapshot(Object.fromEntries(Array.from({ length: count }, (_, at) => [nameOf(at), {}])))
+    const authenticator = new Authenticator(PEPPER)
+    const before = heapBytes()
+    for (let at = 0; at < count; at++) {
+      const name = nameOf(at)
+      const head = Buffer.from(`${name}${'x'.repeat(16 * 1024)}`, 'latin1').toString('latin1')
+      expect(ask(authenticator, keys, head.slice(0, name.length))).toBe(`key_${name}`)
+    }
+    expect(heapBytes() - before).toBeLessThan(8 * 1024 * 1024)
+    expect(ask(authenticator, keys, nameOf(0))).toBe(`key_${nameOf(0)}`)
   })
 
   test('expires while it is remembered', () => {

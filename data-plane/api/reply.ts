@@ -14,7 +14,7 @@ const KEEP_ALIVE_MS = 15_000
 /** Proxies in front of us must neither keep nor collect what we send piece by piece. */
 const STREAM_HEADERS = ['cache-control', 'no-cache', 'x-accel-buffering', 'no']
 
-/** Headers as Node takes them fastest: name, value, name, value… */
+/** Name, value, name, value…, names in lower case. */
 export type HeaderList = readonly string[]
 
 const NO_HEADERS: HeaderList = []

@@ -17,7 +17,7 @@ import {
   settleSession,
   type Session,
 } from './session.ts'
-import { ListedHeaders } from '../listener/request-headers.ts'
+import { ListedHeaders } from '../http/request-headers.ts'
 
 const scope: SessionScope = { key: keyId('key_1'), model: 'fast', session: 's-1' }
 const [a, b] = [candidate('a'), candidate('b')]

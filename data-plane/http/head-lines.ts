@@ -13,6 +13,9 @@ export const MOST_HEAD_BYTES = 16 * 1024
 export const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const IN_NAMES = Uint8Array.from({ length: 256 }, (_, code) => (NAME.test(String.fromCharCode(code)) ? 1 : 0))
 
+/** Statuses of answers that have no body, whatever they say. */
+export const NO_BODY: ReadonlySet<number> = new Set([204, 304])
+
 /** Instead of a place in the bytes: more of them must come, or none can make a head of these. */
 export const NOT_YET = -1
 export const NEVER = -2

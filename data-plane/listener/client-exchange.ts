@@ -1,7 +1,7 @@
 /**
  * A client's request and where its answer goes: what everything behind the listener knows of HTTP.
  */
-import type { RequestHeaders } from './request-headers.ts'
+import type { RequestHeaders } from '../http/request-headers.ts'
 
 export interface ClientExchange {
   readonly method: string
@@ -12,13 +12,14 @@ export interface ClientExchange {
   /**
    * Asked for at most once.
    * @param limit in bytes.
-   * @returns null: it is larger. Of a client that leaves while it sends nothing comes.
+   * @returns null: it is larger. Of a client that leaves while it sends nothing comes, and perhaps nothing of one that
+   * was answered meanwhile.
    */
   readBody(limit: number): Buffer | null | Promise<Buffer | null>
 
   /**
    * Begins the answer; it goes out with the first bytes behind it.
-   * @param headers name, value, name, value… Without a `content-length` the answer's length is not known yet.
+   * @param headers name, value, name, value…, names in lower case. Without a `content-length` the answer's length is not known yet.
    */
   begin(status: number, headers: readonly string[]): void
   /** @returns false: more should wait for `onceDrained`. */

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { chunkOf } from './chunked.ts'
 import { ONE_WRITE_BYTES, STALL_MS, type ClientExchange } from './client-exchange.ts'
 import { readNodeBody } from './node-body.ts'
-import { ListedHeaders, type RequestHeaders } from './request-headers.ts'
+import { ListedHeaders, type RequestHeaders } from '../http/request-headers.ts'
 
 const NOTHING = Buffer.alloc(0)
 

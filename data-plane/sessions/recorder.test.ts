@@ -9,7 +9,7 @@ import { Slots } from '../routing/slots.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import type { ContextScope, ContextStore, ContextTurn } from './context.ts'
 import { Recorder, type Spoken } from './recorder.ts'
-import { ListedHeaders } from '../listener/request-headers.ts'
+import { ListedHeaders } from '../http/request-headers.ts'
 
 const MIB = 1024 * 1024
 const KEY: Principal = {

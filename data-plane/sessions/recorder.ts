@@ -8,7 +8,7 @@ import { SESSION_ID } from '#contracts/http/headers.ts'
 import type { KeyId } from '#contracts/ids.ts'
 import type { Sealer } from '../dialects/canonical/carrier.ts'
 import type { DialectName } from '../dialects/canonical/request.ts'
-import type { RequestHeaders } from '../listener/request-headers.ts'
+import type { RequestHeaders } from '../http/request-headers.ts'
 import type { Principal, RoutingSnapshot } from '../routing/snapshot.ts'
 import { encodeTurn, isSessionId, LONGEST_ID, type ContextStore, type ContextTurn } from './context.ts'
 import {

@@ -163,7 +163,7 @@ export const PURE = [
   'data-plane/upstream/{answer-head,classify,rate-limits,spent,upstream-error}.ts',
   'data-plane/upstream/http/{chunks,ended,head,request}.ts',
   'data-plane/http/*.ts',
-  'data-plane/listener/{chunked,request-headers}.ts',
+  'data-plane/listener/chunked.ts',
   'data-plane/listener/plain/head.ts',
   'data-plane/upstream/passage/commit-gate.ts',
   'data-plane/sessions/{binding,clip,redact,retell}.ts',

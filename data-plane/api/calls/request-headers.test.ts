@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ListedHeaders } from '../../listener/request-headers.ts'
+import { ListedHeaders } from '../../http/request-headers.ts'
 import { convertedHeaders, nativeHeaders } from './request-headers.ts'
 
 const sent = (headers: Readonly<Record<string, string>>): ListedHeaders =>

@@ -4,7 +4,7 @@
  * Pure. A client's own headers reach an upstream of the same dialect only, and only those its API defines.
  */
 import type { DialectName } from '../../dialects/canonical/request.ts'
-import type { RequestHeaders } from '../../listener/request-headers.ts'
+import type { RequestHeaders } from '../../http/request-headers.ts'
 
 /** Sent to every upstream. We read no encoding but the plain one. */
 const COMMON = ['content-type', 'application/json', 'accept-encoding', 'identity', 'user-agent', 'apiproxy']

@@ -4,7 +4,7 @@ import { keyId } from '#contracts/ids.ts'
 import { deployment } from '#test/fakes/deployment.ts'
 import { MemoryNotes } from '../../notes/notes-memory.ts'
 import { responseState, type StateRequest } from './responses-state.ts'
-import { ListedHeaders } from '../../listener/request-headers.ts'
+import { ListedHeaders } from '../../http/request-headers.ts'
 
 function pathFor(asked: Partial<StateRequest>, query = '', baseUrl = 'http://127.0.0.1:9/v1') {
   const call = responseState({

@@ -3,20 +3,19 @@
  */
 import { STATUS_CODES } from 'node:http'
 
-const NO_BODY: ReadonlySet<number> = new Set([204, 304])
 const TAB = 0x09
 const SPACE = 0x20
 const DELETE = 0x7f
 const MOST = 0xff
 
 /** @param headers name, value, name, value… Names in lower case. */
-export function hasNoLength(status: number, headers: readonly string[]): boolean {
+export function hasNoLength(headers: readonly string[]): boolean {
   for (let at = 0; at < headers.length; at += 2) if (headers[at] === 'content-length') return false
-  return !NO_BODY.has(status)
+  return true
 }
 
 /**
- * @param headers name, value, name, value…
+ * @param headers name, value, name, value… Names are not looked at: they are the gateway's own.
  * @param closing further lines, each with its end.
  * @throws TypeError for a value that would be more than that.
  */

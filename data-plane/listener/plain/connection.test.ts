@@ -2,24 +2,19 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { eventually } from '#test/eventually.ts'
-import { ClientRig, PATH, PLAIN_HEAD, plainHead, type Arrived } from '#test/listener/client-rig.ts'
+import {
+  answer,
+  asked,
+  ClientRig,
+  heard,
+  OTHER,
+  PATH,
+  PLAIN_HEAD,
+  plainHead,
+} from '#test/listener/client-rig.ts'
 
 let rig: ClientRig
 afterEach(() => rig[Symbol.asyncDispose]())
-
-const ways = (): readonly string[] => rig.arrived.map(({ way }) => way)
-const heard = (socket: ReturnType<ClientRig['connect']>): { text: string; isOver: boolean } => {
-  const all = { text: '', isOver: false }
-  socket.on('data', (bytes: Buffer) => (all.text += bytes.toString('latin1')))
-  socket.on('close', () => (all.isOver = true))
-  return all
-}
-const answer = ({ client }: Arrived, body = '{}'): void => {
-  client.begin(200, ['content-length', String(body.length)])
-  client.end(Buffer.from(body))
-}
-const asked = (body: string): string => plainHead(body.length) + body
-const OTHER = 'GET /other HTTP/1.1\r\nhost: a\r\n\r\n'
 
 describe('a request', () => {
   test('that is plain comes with its address, its headers and its body', async () => {
@@ -27,7 +22,7 @@ describe('a request', () => {
     const next = rig.next()
     rig.connect(`${PLAIN_HEAD}Content-Length: 3\r\nX-It: 1\r\n\r\nabc`)
     const { client } = await next
-    expect([ways(), client.method, client.url, client.headers.get('x-it')]).toEqual([
+    expect([rig.ways, client.method, client.url, client.headers.get('x-it')]).toEqual([
       ['plain'],
       'POST',
       PATH,
@@ -45,7 +40,7 @@ describe('a request', () => {
     const next = rig.next()
     rig.connect(request)
     await next
-    expect(ways()).toEqual(['node'])
+    expect(rig.ways).toEqual(['node'])
   })
 
   test('is the same in whatever pieces it comes', async () => {
@@ -61,8 +56,8 @@ describe('a request', () => {
       socket.destroy()
     }
     // Whose head is whole at once is ours.
-    expect(ways().filter((way) => way === 'plain').length).toBeGreaterThanOrEqual(5)
-    expect(ways()).toContain('node')
+    expect(rig.ways.filter((way) => way === 'plain').length).toBeGreaterThanOrEqual(5)
+    expect(rig.ways).toContain('node')
   })
 
   test('whose body is asked for late has not lost any of it', async () => {
@@ -89,7 +84,7 @@ describe('a request', () => {
     expect(String(await (await after).client.readBody(3))).toBe('abc')
     answer(await after, 'yes')
     await eventually(() => said.text.endsWith('yes'))
-    expect(ways()).toEqual(['plain', 'plain'])
+    expect(rig.ways).toEqual(['plain', 'plain'])
   })
 })
 
@@ -110,7 +105,7 @@ describe('requests on one connection', () => {
     await first
     await eventually(() => said.text.endsWith('answer 3'))
     expect(said.text.split('HTTP/1.1 200 OK').length).toBe(4)
-    expect(ways()).toEqual(['plain', 'plain', 'plain'])
+    expect(rig.ways).toEqual(['plain', 'plain', 'plain'])
   })
 
   test('are Node’s from the first on that is not plain, in their order', async () => {
@@ -121,7 +116,7 @@ describe('requests on one connection', () => {
       answer(rig.arrived[count - 1]!, `answer ${count}`)
     }
     await eventually(() => said.text.endsWith('answer 3'))
-    expect(ways()).toEqual(['plain', 'node', 'node'])
+    expect(rig.ways).toEqual(['plain', 'node', 'node'])
     expect(rig.arrived.map(({ client }) => client.url)).toEqual([PATH, '/other', PATH])
   })
 
@@ -134,6 +129,128 @@ describe('requests on one connection', () => {
     await eventually(() => ours.isPaused())
     expect(ours.bytesRead).toBeLessThan(1_000_000)
     expect(client.isEnded).toBe(false)
+  })
+
+  test('wait no longer than the one before them takes, and floods are heard again', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const socket = rig.connect(asked('1'))
+    const said = heard(socket)
+    const first = await next
+    const large = 'x'.repeat(300_000)
+    socket.write(asked(large) + asked('3'))
+    await eventually(() => first.socket.isPaused())
+    const second = rig.next()
+    answer(first)
+    expect(String(await (await second).client.readBody(300_000))).toBe(large)
+    const third = rig.next()
+    answer(await second)
+    expect(String(await (await third).client.readBody(1))).toBe('3')
+    answer(await third, 'answer 3')
+    await eventually(() => said.text.endsWith('answer 3'))
+    const fourth = rig.next()
+    socket.write(asked('4'))
+    answer(await fourth, 'answer 4')
+    await eventually(() => said.text.endsWith('answer 4'))
+    expect(rig.ways).toEqual(['plain', 'plain', 'plain', 'plain'])
+  })
+
+  test('are heard again behind a flood of small ones', async () => {
+    let isFirst = true
+    rig = await ClientRig.start('plain', {
+      onPlain: (client) => {
+        if (!isFirst) answer({ client })
+        isFirst = false
+      },
+    })
+    const next = rig.next()
+    const socket = rig.connect(asked(''))
+    const said = heard(socket)
+    const first = await next
+    socket.write(asked('').repeat(2_000))
+    await eventually(() => first.socket.isPaused())
+    answer(first)
+    await eventually(() => said.text.split('HTTP/1.1 200').length === 2_002)
+    socket.write(asked(''))
+    await eventually(() => said.text.split('HTTP/1.1 200').length === 2_003)
+  })
+
+  test('do not overtake those that came before, whatever comes when', async () => {
+    rig = await ClientRig.start('plain', { onPlain: (client) => answer({ client }) })
+    const socket = rig.connect()
+    const said = heard(socket)
+    // The second part comes while the rest of the first waits for its turn.
+    socket.write(asked('1') + asked('2'))
+    for (let count = 3; count <= 40; count++) {
+      socket.write(asked(String(count)))
+      if (count % 3 === 0) await new Promise(setImmediate)
+    }
+    await eventually(() => said.text.split('HTTP/1.1 200').length === 41)
+    const bodies: string[] = []
+    for (const { client } of rig.arrived) bodies.push(String(await client.readBody(2)))
+    expect(bodies).toEqual(Array.from({ length: 40 }, (_, at) => String(at + 1)))
+  })
+
+  test('are heard behind one that was answered before its body had come', async () => {
+    rig = await ClientRig.start('plain', { onPlain: (client) => answer({ client }, 'no') })
+    const socket = rig.connect(plainHead(100_000))
+    const said = heard(socket)
+    await eventually(() => said.text.endsWith('no'))
+    socket.write('x'.repeat(100_000))
+    socket.write(asked(''))
+    await eventually(() => rig.arrived.length === 2)
+    expect(rig.ways).toEqual(['plain', 'plain'])
+  })
+})
+
+describe('an answer that is over', () => {
+  test('does nothing to the next one, whatever is still told of it', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const socket = rig.connect(asked(''))
+    const said = heard(socket)
+    const first = await next
+    const closed = vi.fn()
+    first.client.onClose(closed)
+    answer(first, 'first')
+    const second = rig.next()
+    socket.write(asked(''))
+    await second
+    expect(first.client.write(Buffer.from('late'))).toBe(true)
+    first.client.end(Buffer.from('late'))
+    first.client.destroy()
+    answer(await second, 'second')
+    await eventually(() => said.text.endsWith('second'))
+    expect(said.text).not.toContain('late')
+    expect(closed.mock.calls).toEqual([[true]])
+  })
+
+  test('has no limit for the next one, though it was taken slowly', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const socket = rig.connect(asked(''))
+    socket.pause()
+    const { client, socket: ours } = await next
+    client.begin(200, [])
+    client.end(Buffer.alloc(20_000_000))
+    expect(ours.timeout).toBe(60_000)
+    socket.resume()
+    await eventually(() => ours.timeout === 0)
+  })
+
+  test('frees its connection though whoever is told of that fails', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const socket = rig.connect(asked(''))
+    const { client } = await next
+    client.onClose(() => {
+      throw new Error('told')
+    })
+    client.begin(200, ['content-length', '0'])
+    expect(() => client.end(null)).toThrow('told')
+    const second = rig.next()
+    socket.write(asked(''))
+    await second
   })
 })
 
@@ -187,6 +304,37 @@ describe('an answer', () => {
     expect(closed).toHaveBeenCalledWith(false)
   })
 
+  test('with a large first piece waits until that was taken, and its head is in Latin-1', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const socket = rig.connect(asked(''))
+    socket.pause()
+    const { client } = await next
+    client.begin(200, ['x', '\xe9'])
+    expect(client.write(Buffer.alloc(20_000_000))).toBe(false)
+    const drained = vi.fn()
+    client.onceDrained(drained)
+    const said = heard(socket)
+    socket.resume()
+    await eventually(() => drained.mock.calls.length === 1)
+    client.end(null)
+    await eventually(() => said.text.endsWith('0\r\n\r\n'))
+    expect(said.text).toContain('x: \xe9\r\n')
+  })
+
+  test('that may have no body has none', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    const said = heard(rig.connect(asked('')))
+    const { client } = await next
+    client.begin(204, [])
+    expect(client.write(Buffer.from('body'))).toBe(true)
+    client.end(Buffer.from('body'))
+    await eventually(() => said.text.endsWith('\r\n\r\n'))
+    await sleep(5)
+    expect(said.text).not.toMatch(/body|transfer-encoding|content-length/)
+  })
+
   test('without a body says of no length', async () => {
     rig = await ClientRig.start('plain')
     const next = rig.next()
@@ -196,110 +344,5 @@ describe('an answer', () => {
     client.end(null)
     await eventually(() => said.text.endsWith('\r\n\r\n'))
     expect(said.text).not.toMatch(/transfer-encoding|content-length/)
-  })
-})
-
-describe('a client that sends no more', () => {
-  test('in the middle of a body is told so', async () => {
-    rig = await ClientRig.start('plain')
-    const next = rig.next()
-    const socket = rig.connect(plainHead(10), 'abc')
-    const { client } = await next
-    const closed = vi.fn()
-    client.onClose(closed)
-    void client.readBody(10)
-    socket.end()
-    await eventually(() => closed.mock.calls.length === 1)
-    expect([rig.refused, closed.mock.calls]).toEqual([['HPE_INVALID_EOF_STATE'], [[false]]])
-  })
-
-  test('has left, and what it still had to ask is not begun', async () => {
-    rig = await ClientRig.start('plain')
-    const socket = rig.connect()
-    const said = heard(socket)
-    socket.end(asked('1') + asked('2') + OTHER)
-    await eventually(() => rig.arrived.length > 0)
-    answer(rig.arrived[0]!)
-    await eventually(() => said.isOver)
-    await sleep(20)
-    expect([ways(), rig.refused]).toEqual([['plain'], []])
-  })
-})
-
-describe('a client that takes too long', () => {
-  const quick = { check: 5, headers: 20, request: 60, keepAlive: 40 }
-
-  test('to ask for anything is told so', async () => {
-    rig = await ClientRig.start('plain', quick)
-    const said = heard(rig.connect())
-    await eventually(() => said.isOver)
-    expect(rig.refused).toEqual(['ERR_HTTP_REQUEST_TIMEOUT'])
-  })
-
-  test('to send its body is told so, and its request is over', async () => {
-    rig = await ClientRig.start('plain', quick)
-    const next = rig.next()
-    const said = heard(rig.connect(plainHead(10), 'abc'))
-    const { client } = await next
-    const closed = vi.fn()
-    client.onClose(closed)
-    void client.readBody(10)
-    await eventually(() => said.isOver && closed.mock.calls.length === 1)
-    expect([rig.refused, closed.mock.calls]).toEqual([['ERR_HTTP_REQUEST_TIMEOUT'], [[false]]])
-  })
-
-  test('to ask again loses the connection, and is told nothing', async () => {
-    rig = await ClientRig.start('plain', quick)
-    const next = rig.next()
-    const said = heard(rig.connect(asked('')))
-    answer(await next, 'done')
-    await eventually(() => said.isOver)
-    expect([rig.refused, said.text.endsWith('done')]).toEqual([[], true])
-  })
-
-  test('is not one whose answer takes its time', async () => {
-    rig = await ClientRig.start('plain', quick)
-    const next = rig.next()
-    const said = heard(rig.connect(asked('')))
-    const arrived = await next
-    await sleep(150)
-    expect([said.isOver, rig.refused]).toEqual([false, []])
-    answer(arrived, 'done')
-    await eventually(() => said.text.endsWith('done'))
-  })
-})
-
-describe('a server that closes', () => {
-  test('closes idle connections at once, and others behind their answers', async () => {
-    rig = await ClientRig.start('plain')
-    const idle = heard(rig.connect())
-    const next = rig.next()
-    const busy = heard(rig.connect(asked('')))
-    const arrived = await next
-    rig.stop()
-    const isClosed = new Promise((resolve) => rig.server.close(resolve))
-    await eventually(() => idle.isOver)
-    expect(busy.isOver).toBe(false)
-    answer(arrived, 'done')
-    await isClosed
-    await eventually(() => busy.isOver)
-    expect(busy.text).toMatch(/connection: close\r\n[^]*done$/)
-  })
-
-  test('cuts off whoever is in the middle when everybody has to go', async () => {
-    rig = await ClientRig.start('plain')
-    const next = rig.next()
-    const busy = heard(rig.connect(asked('')))
-    const { client } = await next
-    const closed = vi.fn()
-    client.onClose(closed)
-    rig.server.closeAllConnections()
-    await eventually(() => busy.isOver && closed.mock.calls.length === 1)
-    expect(closed).toHaveBeenCalledWith(false)
-    // Nothing that is told from now on does any harm.
-    client.begin(200, [])
-    expect(client.write(Buffer.from('a'))).toBe(true)
-    client.end(null)
-    client.destroy()
   })
 })

@@ -27,7 +27,7 @@ export type ConnectionPorts = Readonly<{
   refuse: (code: string, socket: Socket) => void
 }>
 
-/** How often a connection is looked at before it has been silent for too long. */
+/** How often a connection is looked at before it has taken too long. */
 export type Patience = Readonly<{
   /** Before its first request. */
   first: number

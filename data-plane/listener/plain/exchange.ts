@@ -3,8 +3,9 @@
  */
 import type { Socket } from 'node:net'
 import { chunkOf } from '../chunked.ts'
+import { NO_BODY } from '../../http/head-lines.ts'
 import { ONE_WRITE_BYTES, STALL_MS, type ClientExchange } from '../client-exchange.ts'
-import type { RequestHeaders } from '../request-headers.ts'
+import type { RequestHeaders } from '../../http/request-headers.ts'
 import { answerHead, hasNoLength } from './answer-head.ts'
 import type { PlainHead } from './head.ts'
 
@@ -35,6 +36,7 @@ export class PlainExchange implements ClientExchange {
   #wanted: ((body: Buffer) => void) | null = null
   /** Of the answer; not sent yet. */
   #head = ''
+  #hasBody = true
   #isChunked = false
   #isEnded = false
   #isClosed = false
@@ -78,13 +80,15 @@ export class PlainExchange implements ClientExchange {
   }
 
   begin(status: number, headers: readonly string[]): void {
-    const isChunked = hasNoLength(status, headers)
+    const hasBody = !NO_BODY.has(status)
+    const isChunked = hasBody && hasNoLength(headers)
     this.#head = answerHead(status, headers, isChunked, this.#carrier.closing())
     this.#isChunked = isChunked
+    this.#hasBody = hasBody
   }
 
   write(data: Buffer): boolean {
-    if (this.#isEnded || this.#isClosed) return true
+    if (this.#isEnded || this.#isClosed || !this.#hasBody) return true
     return this.#send(this.#isChunked ? chunkOf(data) : data)
   }
 
@@ -93,7 +97,8 @@ export class PlainExchange implements ClientExchange {
     this.#isEnded = true
     if (this.#isClosed) return
     const { socket } = this.#carrier
-    this.#send(this.#isChunked ? chunkOf(last ?? NOTHING, true) : (last ?? NOTHING))
+    const rest = this.#hasBody ? (last ?? NOTHING) : NOTHING
+    this.#send(this.#isChunked ? chunkOf(rest, true) : rest)
     if (socket.writableLength === 0) this.#finish()
     else {
       // What the kernel did not take at once is ours to keep until the client reads it, but not for ever.
@@ -146,9 +151,11 @@ export class PlainExchange implements ClientExchange {
   }
 
   #finish(): void {
-    if (this.#isClosed) return
-    this.#close(true)
-    this.#carrier.onOver()
+    try {
+      this.#close(true)
+    } finally {
+      this.#carrier.onOver()
+    }
   }
 
   #close(isWhole: boolean): void {

@@ -6,7 +6,7 @@
  */
 import { endOfHeaders, endOfLine, MOST_HEAD_BYTES, wholeNumber } from '../../http/head-lines.ts'
 import { Headers } from '../../http/headers.ts'
-import type { RequestHeaders } from '../request-headers.ts'
+import type { RequestHeaders } from '../../http/request-headers.ts'
 
 export type PlainHead = Readonly<{
   /** With its query, as it was sent. */

@@ -29,7 +29,7 @@ export function servePlainly(server: Server, options: PlainOptions): () => void 
     return (closing ??= `date: ${new Date().toUTCString()}\r\nconnection: ${kept}\r\n`)
   }
   const ports: ConnectionPorts = {
-    handlerOf: (path) => (isStopping ? undefined : handlers.get(path)),
+    handlerOf: (path) => handlers.get(path),
     closing: closingLines,
     isStopping: () => isStopping,
     onGone: (connection) => connections.remove(connection),
@@ -49,7 +49,8 @@ export function servePlainly(server: Server, options: PlainOptions): () => void 
     const patience = {
       first: looks(headersTimeout),
       request: looks(requestTimeout),
-      idle: looks(keepAliveTimeout),
+      // A moment longer than clients are told, as Node has it.
+      idle: looks(keepAliveTimeout > 0 ? keepAliveTimeout + server.keepAliveTimeoutBuffer : 0),
     }
     for (const connection of connections.members) connection.look(patience)
   }, checkMs).unref()

@@ -9,6 +9,7 @@ import {
   endOfLine,
   MOST_HEAD_BYTES,
   NEVER,
+  NO_BODY,
   NOT_YET,
   wholeNumber,
 } from '../../http/head-lines.ts'
@@ -42,7 +43,6 @@ const ZERO = 0x30
 const ONE = 0x31
 
 const KEPT_SECONDS = /(?:^|[\s,;])timeout=(\d{1,9})/i
-const NO_BODY: ReadonlySet<number> = new Set([204, 304])
 
 /** @param from where it begins. @returns `malformed` as soon as nothing that follows can make a head of it. */
 export function readHead(bytes: Buffer, from: number): Head | 'incomplete' | 'malformed' {

@@ -165,18 +165,25 @@ class Client {
   }
 }
 
+/**
+ * Something came behind a request that was to be the last. Node begins requests that came together at once and we one
+ * after the other, so with us it may come before that one is answered. (Node gives up likewise when it answers late.)
+ */
+const TOO_MUCH = 'HPE_CLOSED_CONNECTION'
+
 /** @returns what is not the same; null: all is. */
 export function judge({ ours, nodes }: Readonly<{ ours: Seen; nodes: Seen }>): string | null {
   const reasons = `Node gave up for '${nodes.error}', behind us for '${ours.error}'`
+  const isLate = nodes.error === '' && ours.error === TOO_MUCH
   for (let at = 0; at < Math.max(ours.requests.length, nodes.requests.length); at++) {
     const [one, other] = [ours.requests[at], nodes.requests[at]]
     if (one === undefined || other === undefined)
       return `request ${at + 1} was seen behind ${one === undefined ? 'Node' : 'us'} alone; ${reasons}`
-    const difference = differenceOf(one, other, nodes.error)
+    const difference = differenceOf(one, other, isLate ? TOO_MUCH : nodes.error)
     if (difference !== null) return `request ${at + 1}: ${difference}; ${reasons}`
   }
-  if (ours.error !== nodes.error) return reasons
-  if (!areAnswersAlike(ours, nodes))
+  if (ours.error !== nodes.error && !isLate) return reasons
+  if (!areAnswersAlike(ours, nodes, isLate))
     return `we told ${ours.answers.join(', ')}; Node told ${nodes.answers.join(', ')}; ${reasons}`
   return String(ours.closed) === String(nodes.closed)
     ? null
@@ -204,13 +211,13 @@ function differenceOf(ours: SeenRequest, nodes: SeenRequest, error: string): str
  * Node goes on reading before it has answered. Of requests that came together with one that it refuses it answers
  * some: how many is a matter of when the bytes came and how they were read, for Node alone too.
  */
-function areAnswersAlike(ours: Seen, nodes: Seen): boolean {
+function areAnswersAlike(ours: Seen, nodes: Seen, isLate: boolean): boolean {
   // Node puts what it says before an answer into the answer, when that has to wait for another.
   const told = ({ answers }: Seen): string => answers.filter((one) => one !== 'http/1.1 100').join()
   if (told(ours) === told(nodes)) return true
   const answered = ({ answers }: Seen): string => answers.filter((one) => one.startsWith('seen')).join()
   const [one, other] = [answered(ours), answered(nodes)]
-  const isCutOff = nodes.error !== '' || ours.isTorn || nodes.isTorn
+  const isCutOff = isLate || nodes.error !== '' || ours.isTorn || nodes.isTorn
   return isCutOff && (one.startsWith(other) || other.startsWith(one))
 }
 
