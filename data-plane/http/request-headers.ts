@@ -23,20 +23,24 @@ export class ListedHeaders implements RequestHeaders {
   }
 
   get(name: string): string | undefined {
-    const values = this.#valuesOf(name)
-    return values.length > 1 ? values.join(', ') : values[0]
+    let found: string | undefined
+    for (let at = 0; at + 1 < this.#list.length; at += 2)
+      if (this.#isAt(at, name)) {
+        const value = this.#list[at + 1] ?? ''
+        found = found === undefined ? value : `${found}, ${value}`
+      }
+    return found
   }
 
   isRepeated(name: string): boolean {
-    return this.#valuesOf(name).length > 1
+    let count = 0
+    for (let at = 0; at + 1 < this.#list.length; at += 2) if (this.#isAt(at, name)) count += 1
+    return count > 1
   }
 
-  #valuesOf(name: string): readonly string[] {
-    const values: string[] = []
-    for (let at = 0; at + 1 < this.#list.length; at += 2) {
-      const one = this.#list[at] ?? ''
-      if (one.length === name.length && one.toLowerCase() === name) values.push(this.#list[at + 1] ?? '')
-    }
-    return values
+  #isAt(at: number, name: string): boolean {
+    const one = this.#list[at] ?? ''
+    // Lengths first: this runs over every header, again and again.
+    return one.length === name.length && one.toLowerCase() === name
   }
 }

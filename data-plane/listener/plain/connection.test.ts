@@ -335,6 +335,20 @@ describe('an answer', () => {
     expect(said.text).not.toMatch(/body|transfer-encoding|content-length/)
   })
 
+  test('told when the connection has just gone has not come whole', async () => {
+    rig = await ClientRig.start('plain')
+    const next = rig.next()
+    rig.connect(asked(''))
+    const { client, socket } = await next
+    const closed = vi.fn()
+    client.onClose(closed)
+    socket.destroy()
+    client.begin(200, [])
+    client.end(Buffer.from('late'))
+    await eventually(() => closed.mock.calls.length > 0)
+    expect(closed.mock.calls).toEqual([[false]])
+  })
+
   test('without a body says of no length', async () => {
     rig = await ClientRig.start('plain')
     const next = rig.next()

@@ -95,8 +95,9 @@ export class PlainExchange implements ClientExchange {
   end(last: Buffer | null): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    if (this.#isClosed) return
     const { socket } = this.#carrier
+    // Whoever listens is told, or was, that it is gone.
+    if (this.#isClosed || socket.destroyed) return
     const rest = this.#hasBody ? (last ?? NOTHING) : NOTHING
     this.#send(this.#isChunked ? chunkOf(rest, true) : rest)
     if (socket.writableLength === 0) this.#finish()
