@@ -49,8 +49,7 @@ export function servePlainly(server: Server, options: PlainOptions): () => void 
     const patience = {
       first: looks(headersTimeout),
       request: looks(requestTimeout),
-      // A moment longer than clients are told, as Node has it.
-      idle: looks(keepAliveTimeout > 0 ? keepAliveTimeout + server.keepAliveTimeoutBuffer : 0),
+      idle: looks(keepAliveTimeout > 0 ? keepAliveTimeout + marginOf(server) : 0),
     }
     for (const connection of connections.members) connection.look(patience)
   }, checkMs).unref()
@@ -61,6 +60,10 @@ export function servePlainly(server: Server, options: PlainOptions): () => void 
     closing = null
   }
 }
+
+/** How much longer than clients are told a connection is kept, in milliseconds. Node has none before 24.6. */
+const marginOf = ({ keepAliveTimeoutBuffer = 0 }: Partial<Pick<Server, 'keepAliveTimeoutBuffer'>>): number =>
+  keepAliveTimeoutBuffer
 
 /** Whoever closes connections of the server closes these with them. */
 function closeWith(server: Server, connections: Roster<PlainConnection>): void {

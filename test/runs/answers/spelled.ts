@@ -5,6 +5,7 @@
  */
 import type { Random } from '#contracts/process/clock.ts'
 import { oneOf, wholeBetween } from '../../faults/dice.ts'
+import { chunked, spoilBytes } from '../../faults/http-bytes.ts'
 
 export type Spelled = Readonly<{
   /** Written one after the other, a turn of the event loop apart. */
@@ -62,31 +63,12 @@ export function spelled(random: Random): Spelled {
 /** An answer of which some bytes are others, missing or too many. */
 export function spoiled(random: Random): Spelled {
   const { pieces } = spelled(random)
-  let bytes = Buffer.concat(pieces)
-  const times = wholeBetween(random, 1, 3)
-  for (let time = 0; time < times; time++) {
-    // Heads are shorter than bodies, and matter more.
-    const at = wholeBetween(random, 0, (random() < 0.7 ? Math.min(bytes.length, 300) : bytes.length) - 1)
-    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
-    const other = Buffer.from(oneOf(random, SPOILT), 'latin1')
-    switch (wholeBetween(random, 0, 3)) {
-      case 0:
-        bytes = Buffer.from(before)
-        break
-      case 1:
-        bytes = Buffer.concat([before, after.subarray(1)])
-        break
-      case 2:
-        bytes = Buffer.concat([before, other, after])
-        break
-      default:
-        bytes = Buffer.concat([before, other, after.subarray(other.length)])
-    }
-    if (bytes.length === 0) break
-  }
+  const bytes = spoilBytes(random, Buffer.concat(pieces), { near: HEAD_LENGTH, others: SPOILT })
   return { pieces: cut(random, bytes), isClosed: true, says: null }
 }
 
+/** About. */
+const HEAD_LENGTH = 300
 const SPOILT = [
   '\r',
   '\n',
@@ -111,20 +93,6 @@ function bytesOf(random: Random, length: number): Buffer {
   for (let at = 0; at < length; at++) bytes[at] = wholeBetween(random, 0, 255)
   return bytes
 }
-
-function chunked(random: Random, data: Buffer): Buffer {
-  const chunks: Buffer[] = []
-  for (let at = 0; at < data.length;) {
-    const chunk = data.subarray(at, at + wholeBetween(random, 1, 1_000))
-    const size = chunk.length.toString(16)
-    const extension = random() < 0.1 ? ';a=b' : ''
-    chunks.push(Buffer.from(`${random() < 0.5 ? size : size.toUpperCase()}${extension}\r\n`), chunk, LINE_END)
-    at += chunk.length
-  }
-  return Buffer.concat([...chunks, Buffer.from(random() < 0.1 ? '0\r\nx-sum: 1\r\n\r\n' : '0\r\n\r\n')])
-}
-
-const LINE_END = Buffer.from('\r\n')
 
 function cut(random: Random, bytes: Buffer): Buffer[] {
   const pieces: Buffer[] = []

@@ -4,8 +4,9 @@
  * Pure, with the dice as an argument.
  */
 import type { Random } from '#contracts/process/clock.ts'
+import { chunked, spoilBytes } from '../../faults/http-bytes.ts'
 import { oneOf, shuffled, wholeBetween } from '../../faults/dice.ts'
-import { spoil, spoilBytes } from './spoil.ts'
+import { spoil, SPOILT } from './spoil.ts'
 
 /** What is waited for before a piece is written: all that can happen by then, or a turn of the event loop. */
 export type Before = 'quiet' | 'turn' | 'nothing'
@@ -83,7 +84,7 @@ export function spoiled(random: Random): Asked {
       if (place !== at) return bytesOf(request)
       return random() < 0.6
         ? bytesOf(spoil(random, request))
-        : spoilBytes(random, bytesOf(request), headLength(request))
+        : spoilBytes(random, bytesOf(request), { near: headLength(request), others: SPOILT })
     }),
   )
 }
@@ -176,17 +177,6 @@ function other(random: Random): Request {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-function chunked(random: Random, data: Buffer): Buffer {
-  const chunks: Buffer[] = []
-  for (let at = 0; at < data.length;) {
-    const chunk = data.subarray(at, at + wholeBetween(random, 1, Math.max(1_000, data.length / 4)))
-    const extension = random() < 0.1 ? ';a=b' : ''
-    chunks.push(Buffer.from(`${chunk.length.toString(16)}${extension}\r\n`), chunk, Buffer.from('\r\n'))
-    at += chunk.length
-  }
-  return Buffer.concat([...chunks, Buffer.from(random() < 0.1 ? '0\r\nx-sum: 1\r\n\r\n' : '0\r\n\r\n')])
-}
 
 const headOf = ({ lines }: Request): Buffer => Buffer.from([...lines, '', ''].join('\r\n'), 'latin1')
 const headLength = (request: Request): number => headOf(request).length

@@ -170,35 +170,8 @@ function spoiltName(random: Random, line: string): string {
   ])
 }
 
-/** Bytes anywhere, but more often in the head. */
-export function spoilBytes(random: Random, bytes: Buffer, headLength: number): Buffer {
-  let spoilt = bytes
-  const times = wholeBetween(random, 1, 3)
-  for (let time = 0; time < times && spoilt.length > 0; time++) {
-    const most = random() < 0.8 ? Math.min(spoilt.length, headLength) : spoilt.length
-    const at = wholeBetween(random, 0, most - 1)
-    const [before, after] = [spoilt.subarray(0, at), spoilt.subarray(at)]
-    const other = Buffer.from(oneOf(random, SPOILT), 'latin1')
-    switch (wholeBetween(random, 0, 6)) {
-      case 0:
-        spoilt = before
-        break
-      case 1:
-      case 2:
-        spoilt = Buffer.concat([before, after.subarray(1)])
-        break
-      case 3:
-      case 4:
-        spoilt = Buffer.concat([before, other, after])
-        break
-      default:
-        spoilt = Buffer.concat([before, other, after.subarray(other.length)])
-    }
-  }
-  return spoilt
-}
-
-const SPOILT = [
+/** What may stand where something else should. */
+export const SPOILT = [
   '\r',
   '\n',
   '\r\n',
