@@ -69,7 +69,8 @@ export const NO_HEADERS = new Headers('', [])
 
 function isNamed(text: string, start: number, name: string): boolean {
   for (let at = 0; at < name.length; at++) {
-    const [code, wanted] = [text.charCodeAt(start + at), name.charCodeAt(at)]
+    const code = text.charCodeAt(start + at)
+    const wanted = name.charCodeAt(at)
     // No other byte of a name becomes a letter, a digit or a hyphen by it; an underscore becomes something else.
     if (code !== wanted && (code | LOWER_CASE) !== wanted) return false
   }
