@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RecordedReceiver, smallRequest } from '#test/fakes/origin-rig.ts'
+import { RawUpstream } from '#test/fakes/raw-upstream.ts'
 import { ENDED } from './http/ended.ts'
 import { Pools, type Destination } from './pools.ts'
 
@@ -40,5 +41,18 @@ describe('a pool', () => {
     const receiver = new RecordedReceiver()
     closed.dispatch(smallRequest(), receiver)
     expect(await receiver.over).toMatchObject({ code: ENDED.gone, told: ['error'] })
+  })
+
+  test('tells what was thrown by whoever it answers', async () => {
+    const faults: unknown[] = []
+    await using own = new Pools((error) => void faults.push(error))
+    await using upstream = await RawUpstream.start(() => undefined)
+    const fault = new Error('what is this?')
+    const receiver = new RecordedReceiver((told) => {
+      if (told === 'start') throw fault
+    })
+    own.for(at(1, { origin: upstream.origin })).dispatch(smallRequest(), receiver)
+    expect(await receiver.over).toMatchObject({ code: ENDED.unreadable })
+    expect(faults).toEqual([fault])
   })
 })
